@@ -1,0 +1,1 @@
+"""The process: composition, settings, command line, one adapter per platform."""

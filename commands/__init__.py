@@ -1,0 +1,1 @@
+"""Every command and use case, written once, platform-neutral."""

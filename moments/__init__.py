@@ -1,0 +1,1 @@
+"""The object model and its rules: pure Python, no I/O."""

@@ -1,0 +1,1 @@
+"""One file per streaming service; the first arrive with recorded moments."""
