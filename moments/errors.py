@@ -1,0 +1,73 @@
+"""Everything Moments says no with.
+
+MomentsError                its text is one sentence for a person
+├── UsageError              what was typed cannot be used; says what to type instead
+│   ├── TimecodeError
+│   └── ChatLogError        names the line
+├── Refusal                 a rule says no: not live, paused, too fast, not yours
+│   ├── TooFast             the cooldown; some platforms keep silent about it
+│   └── NotAllowed          the caller's role does not reach
+├── NotFound                nothing is there, or nothing the caller may see
+└── StoreError              the store cannot do it now; nothing was kept and nothing was lost
+    ├── StoreBusy           another process holds the database
+    ├── StoreFull           the disk is full
+    ├── StoreReadOnly       the file or its folder cannot be written
+    ├── StoreDamaged        the file is not a sound database
+    └── StoreNewer          a newer Moments wrote it
+"""
+
+
+class MomentsError(Exception):
+    """The base of our own errors: its text is one sentence for a person."""
+
+
+class UsageError(MomentsError):
+    """What was typed cannot be used; the text says what to type instead."""
+
+
+class TimecodeError(UsageError):
+    """A time, shift or range that cannot be read."""
+
+
+class ChatLogError(UsageError):
+    """A line of a chat log that cannot be read; the text names the line."""
+
+
+class Refusal(MomentsError):
+    """A rule of the object model says no."""
+
+
+class TooFast(Refusal):
+    """The same person again within the cooldown."""
+
+
+class NotAllowed(Refusal):
+    """The caller's role does not reach."""
+
+
+class NotFound(MomentsError):
+    """Nothing is there, or nothing the caller may see: both answer alike."""
+
+
+class StoreError(MomentsError):
+    """The store cannot do it now; nothing was kept, nothing answered was lost."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the database."""
+
+
+class StoreFull(StoreError):
+    """The disk is full."""
+
+
+class StoreReadOnly(StoreError):
+    """The database or its folder cannot be written."""
+
+
+class StoreDamaged(StoreError):
+    """The file is not a sound database of ours."""
+
+
+class StoreNewer(StoreError):
+    """A newer Moments wrote this database."""

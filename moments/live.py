@@ -1,0 +1,143 @@
+"""One channel as it is right now, and what it takes for a mark to be accepted there.
+
+The store's writer keeps one of these for each busy channel and asks it before it writes; it is thrown away and read
+again whenever the database may know better (a failed write, another process).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from moments.crowd import CrowdIndex, Point
+from moments.errors import Refusal, TooFast
+from moments.marks import Timestamp, base_offset, shifted
+from moments.people import Account
+from moments.sessions import Channel, Defaults, Segment, Session, open_segment_at
+from moments.wording import counted
+
+MARKS_PER_PERSON = 500
+"""In one session, moderators aside (research/security.md RES-4)."""
+MARKS_PER_SESSION = 1_000_000
+MOST_PACES = 20_000
+
+_SECOND = timedelta(seconds=1)
+
+
+class Place(NamedTuple):
+    """A channel as a platform names it."""
+
+    platform: str
+    platform_id: str
+    display_name: str
+
+
+class Author(NamedTuple):
+    """A person's login as a platform names it."""
+
+    platform: str
+    user_id: str
+    display_name: str
+
+
+class MarkRequest(NamedTuple):
+    """Somebody wants to mark: who, where, when, how far back and in which words (cleaned)."""
+
+    place: Place
+    author: Author
+    instant: datetime
+    """When it was typed, by the platform's clock."""
+    arrived: datetime
+    """When it reached us, by our clock."""
+    note: str = ""
+    seconds_back: int = 0
+    moderator: bool = False
+    message_id: str | None = None
+
+
+class Marked(NamedTuple):
+    """A mark that is kept, and how many people are in its crowd moment, its author included."""
+
+    mark: Timestamp
+    people: int
+    window_seconds: int
+
+
+@dataclass(slots=True)
+class LiveChannel:
+    """A channel, its newest session, and what accepting marks needs to remember about it."""
+
+    channel: Channel
+    seconds: Defaults
+    session: Session | None = None
+    last_number: int = 0
+    """The highest number this session has given out, to marks since removed too."""
+    crowds: dict[int, CrowdIndex] = field(default_factory=dict)
+    """By segment index; read from the store when a segment is first asked for."""
+    marks_by_person: Counter[int] = field(default_factory=Counter)
+    last_accepted: dict[int, datetime] = field(default_factory=dict)
+    """When each person's last mark here was typed: the cooldown counts from it."""
+    cooldown: timedelta = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cooldown = timedelta(seconds=self.seconds.cooldown_seconds)
+
+    def segment_for(self, request: MarkRequest) -> Segment:
+        """The segment this mark falls into; Refusal in words when there is none."""
+        return open_segment_at(self.session, request.instant, request.arrived)
+
+    def accept(self, request: MarkRequest, segment: Segment, account: Account) -> Marked:
+        """The mark, numbered and counted; its segment's crowd must be loaded. Refusal or TooFast otherwise."""
+        session = self.session
+        assert session is not None, "segment_for found a segment"  # noqa: S101 -- narrows the type for mypy
+        if not request.moderator:
+            self._check_pace(account.person_id, request.instant)
+        if self.last_number >= MARKS_PER_SESSION:
+            raise Refusal(f"This session is full: it holds {counted(MARKS_PER_SESSION, 'mark')}. Type end, then start.")
+        base = base_offset(request.instant, segment.start_time)
+        adjust = shifted(base, -request.seconds_back)
+        mark = Timestamp(
+            session.id,
+            self.last_number + 1,
+            segment.index,
+            base + adjust,
+            adjust,
+            request.note,
+            request.author.display_name,
+            account.person_id,
+            request.arrived,
+            request.instant,
+            request.author.platform,
+            (request.message_id,) if request.message_id else (),
+        )
+        self.last_number = mark.number
+        self.marks_by_person[account.person_id] += 1
+        self._remember(account.person_id, request.instant)
+        people = self.crowds[segment.index].add(mark.offset_seconds, mark.number, account.person_id)
+        return Marked(mark, people, self.seconds.crowd_window_seconds)
+
+    def crowd_of(self, mark: Timestamp) -> Marked:
+        """An existing mark with its crowd, which must be loaded."""
+        people = self.crowds[mark.segment_index].people_at(mark.offset_seconds)
+        return Marked(mark, max(1, people), self.seconds.crowd_window_seconds)
+
+    def load_crowd(self, segment_index: int, points: list[Point]) -> None:
+        """Start counting a segment's crowd from the points the store holds."""
+        self.crowds[segment_index] = CrowdIndex.from_points(points, self.seconds.crowd_window_seconds)
+
+    def _check_pace(self, person: int, instant: datetime) -> None:
+        last = self.last_accepted.get(person)
+        if last is not None:
+            # Either direction: a message may overtake another, and a clock may be set back by hours.
+            apart = abs(instant - last)
+            if apart < self.cooldown:
+                wait = self.seconds.cooldown_seconds - apart // _SECOND
+                raise TooFast(f"Too fast: you can mark again in {counted(wait, 'second')}.")
+        if self.marks_by_person.get(person, 0) >= MARKS_PER_PERSON:
+            raise Refusal(f"You have {counted(MARKS_PER_PERSON, 'mark')} in this session, and that is the most.")
+
+    def _remember(self, person: int, instant: datetime) -> None:
+        self.last_accepted[person] = instant
+        if len(self.last_accepted) > MOST_PACES:
+            horizon = instant - self.cooldown
+            self.last_accepted = {who: when for who, when in self.last_accepted.items() if when > horizon}

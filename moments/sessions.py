@@ -1,0 +1,196 @@
+"""Channels, their sessions and the segments between breaks, and the rules that move a session from state to state."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from moments.errors import Refusal
+from moments.timecodes import hms
+from moments.wording import ago
+
+
+class Visibility(StrEnum):
+    """Who may see a channel's pages, downloads and counts."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Status(StrEnum):
+    """A session's state. There is exactly one open segment while it is active, and none otherwise."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """A channel's own seconds; None means the operator's default."""
+
+    cooldown_seconds: int | None = None
+    crowd_window_seconds: int | None = None
+    lead_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The operator's seconds, for channels that set none of their own (MOMENTS_…_SECONDS)."""
+
+    cooldown_seconds: int = 15
+    crowd_window_seconds: int = 15
+    lead_seconds: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where people mark: unique by (platform, platform_id); the name is for display only."""
+
+    id: int
+    platform: str
+    platform_id: str
+    display_name: str
+    visibility: Visibility = Visibility.PUBLIC
+    settings: ChannelSettings = ChannelSettings()
+
+    def seconds(self, defaults: Defaults) -> Defaults:
+        """The seconds in force here: the channel's own where it has them."""
+        own = self.settings
+        return Defaults(
+            *(mine if mine is not None else theirs for mine, theirs in (
+                (own.cooldown_seconds, defaults.cooldown_seconds),
+                (own.crowd_window_seconds, defaults.crowd_window_seconds),
+                (own.lead_seconds, defaults.lead_seconds),
+            ))
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a session without a break, known by its session and index; `end_time` is None while it is open."""
+
+    index: int
+    start_time: datetime
+    end_time: datetime | None = None
+    stream_id: str | None = None
+
+    def seconds(self, now: datetime) -> int:
+        """Its length so far, in whole seconds."""
+        return max(0, int(((self.end_time or now) - self.start_time).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One stream, from start to end. `id` is what links and people use; `row_id` is the store's own."""
+
+    row_id: int
+    id: str
+    channel: Channel
+    title: str
+    game: str
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    segments: tuple[Segment, ...]
+
+    @property
+    def name(self) -> str:
+        """What to call it: its title in quotation marks, or the day it began."""
+        return f'"{self.title}"' if self.title else f"The session of {self.created_at:%d %B %Y}"
+
+    @property
+    def open_segment(self) -> Segment | None:
+        """The segment marks fall into now, or None while paused or ended."""
+        return self.segments[-1] if self.status is Status.ACTIVE else None
+
+    def running_seconds(self, now: datetime) -> int:
+        """Whole seconds of all its segments together; breaks do not count."""
+        return sum(segment.seconds(now) for segment in self.segments)
+
+
+def started(
+    last: Session | None, channel: Channel, title: str, game: str, now: datetime, session_id: str
+) -> Session:
+    """A new session with its first segment open; Refusal while the last one is not ended."""
+    if last is not None and last.status is not Status.ENDED:
+        raise Refusal(f"{last.name} started {ago(last.created_at, now)}. Type end, then start.")
+    first = Segment(index=1, start_time=now)
+    return Session(0, session_id, channel, title, game, Status.ACTIVE, now, now, (first,))
+
+
+def paused(session: Session | None, now: datetime) -> Session | None:
+    """The session with its open segment closed; None when it is paused already."""
+    session = not_ended(session, now)
+    if session.status is Status.PAUSED:
+        return None
+    return replace(_closed(session, now), status=Status.PAUSED, updated_at=now)
+
+
+def resumed(session: Session | None, now: datetime) -> Session | None:
+    """The session with a new segment open; None when it is running already."""
+    session = not_ended(session, now)
+    if session.status is Status.ACTIVE:
+        return None
+    last = session.segments[-1]
+    # A clock that was set back must not let segments overlap.
+    following = Segment(index=last.index + 1, start_time=max(now, last.end_time or now))
+    return replace(session, status=Status.ACTIVE, updated_at=now, segments=(*session.segments, following))
+
+
+def ended(session: Session | None, now: datetime) -> Session | None:
+    """The session, over; None when it was over already."""
+    if session is None:
+        raise Refusal(NOT_LIVE)
+    if session.status is Status.ENDED:
+        return None
+    return replace(_closed(session, now), status=Status.ENDED, updated_at=now)
+
+
+NOT_LIVE = "Not live: no session has started here. A moderator types `start`."
+
+
+def not_ended(session: Session | None, now: datetime) -> Session:
+    """The session that is running or paused; Refusal in words when there is none."""
+    if session is None:
+        raise Refusal(NOT_LIVE)
+    if session.status is Status.ENDED:
+        raise Refusal(
+            f"{session.name} ended {ago(session.updated_at, now)}. A moderator types `start` to begin a new one."
+        )
+    return session
+
+
+def open_segment_at(session: Session | None, instant: datetime, arrived: datetime) -> Segment:
+    """The segment that was open at the instant a mark was typed (design.md §2); Refusal in words when none was.
+
+    A mark that arrives up to 30 s after its segment closed still belongs to it. An arrival before the open segment's
+    own start can only mean that the clock was set back: the mark is kept, at the segment's beginning.
+    """
+    if session is None:
+        raise Refusal(NOT_LIVE)
+    last = session.segments[-1]
+    if last.end_time is None and (instant >= last.start_time or arrived < last.start_time):
+        return last
+    if (arrived - instant).total_seconds() <= LATE_SECONDS:
+        for segment in reversed(session.segments):
+            if segment.end_time is not None and segment.start_time <= instant < segment.end_time:
+                return segment
+    not_ended(session, arrived)
+    if session.status is Status.PAUSED:
+        raise Refusal(
+            f"Paused at {hms(last.seconds(arrived))}: marks count again after a moderator types `resume`."
+        )
+    raise Refusal("That was typed while the session was not running, so it was not kept.")
+
+
+LATE_SECONDS = 30
+"""How late a mark may arrive and still be judged by the state at its own instant."""
+
+
+def _closed(session: Session, now: datetime) -> Session:
+    last = session.segments[-1]
+    if last.end_time is not None:
+        return session
+    return replace(
+        session, segments=(*session.segments[:-1], replace(last, end_time=max(now, last.start_time)))
+    )
