@@ -108,9 +108,7 @@ class Session:
         return sum(segment.seconds(now) for segment in self.segments)
 
 
-def started(
-    last: Session | None, channel: Channel, title: str, game: str, now: datetime, session_id: str
-) -> Session:
+def started(last: Session | None, channel: Channel, title: str, game: str, now: datetime, session_id: str) -> Session:
     """A new session with its first segment open; Refusal while the last one is not ended."""
     if last is not None and last.status is not Status.ENDED:
         raise Refusal(f"{last.name} started {ago(last.created_at, now)}. Type end, then start.")
@@ -177,9 +175,7 @@ def open_segment_at(session: Session | None, instant: datetime, arrived: datetim
                 return segment
     not_ended(session, arrived)
     if session.status is Status.PAUSED:
-        raise Refusal(
-            f"Paused at {hms(last.seconds(arrived))}: marks count again after a moderator types `resume`."
-        )
+        raise Refusal(f"Paused at {hms(last.seconds(arrived))}: marks count again after a moderator types `resume`.")
     raise Refusal("That was typed while the session was not running, so it was not kept.")
 
 
@@ -191,6 +187,4 @@ def _closed(session: Session, now: datetime) -> Session:
     last = session.segments[-1]
     if last.end_time is not None:
         return session
-    return replace(
-        session, segments=(*session.segments[:-1], replace(last, end_time=max(now, last.start_time)))
-    )
+    return replace(session, segments=(*session.segments[:-1], replace(last, end_time=max(now, last.start_time))))
