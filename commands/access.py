@@ -1,0 +1,40 @@
+"""Who may use which command: the one table (AZ-1). What is not in it is allowed to nobody.
+
+A role comes with each message and holds on its own platform only; the broadcaster is a moderator too.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from moments.people import Role
+from moments.sessions import Channel, Visibility
+
+LOWEST_ROLE: Mapping[str, Role] = MappingProxyType(
+    {
+        "clip": Role.VIEWER,
+        "unclip": Role.VIEWER,
+        "adjust": Role.VIEWER,
+        "renote": Role.VIEWER,
+        "delclip": Role.MODERATOR,
+        "start": Role.MODERATOR,
+        "pause": Role.MODERATOR,
+        "resume": Role.MODERATOR,
+        "end": Role.MODERATOR,
+        "session": Role.VIEWER,
+        "clips": Role.VIEWER,
+        "export": Role.VIEWER,
+        "forgetme": Role.VIEWER,
+        "help": Role.VIEWER,
+    }
+)
+"""Commands by name, with the lowest role that may use them."""
+
+
+def may(role: Role, command: str) -> bool:
+    """Whether a message with this role may use the command."""
+    return command in LOWEST_ROLE and role >= LOWEST_ROLE[command]
+
+
+def may_see(role: Role, channel: Channel) -> bool:
+    """Whether a message with this role may be told of the channel's sessions and downloads."""
+    return channel.visibility is Visibility.PUBLIC or role >= Role.MODERATOR

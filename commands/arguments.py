@@ -1,0 +1,67 @@
+"""The kinds of argument commands take, each reading its part of what was typed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from moments.errors import UsageError
+from moments.timecodes import parse_number, parse_shift, seconds_back
+
+MOST_SECONDS_BACK = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One parameter of a command. `read` returns its value and the rest of the text, or None when it is not there."""
+
+    usage: str
+    description: str
+    read: Callable[[str], tuple[Any, str] | None]
+
+
+def _back(text: str) -> tuple[int, str] | None:
+    word, _, rest = text.partition(" ")
+    seconds = seconds_back(word)
+    if seconds is None:
+        return None
+    if seconds > MOST_SECONDS_BACK:
+        raise UsageError(f"You can go back {MOST_SECONDS_BACK} seconds at most. Try `clip` -{MOST_SECONDS_BACK}.")
+    return seconds, rest.lstrip()
+
+
+def _shift(text: str) -> tuple[int, str] | None:
+    word, _, rest = text.partition(" ")
+    return (parse_shift(word), rest) if word else None
+
+
+def _number(text: str) -> tuple[int, str] | None:
+    word, _, rest = text.partition(" ")
+    return (parse_number(word), rest) if word else None
+
+
+def _word(text: str) -> tuple[str, str] | None:
+    word, _, rest = text.partition(" ")
+    return (word, rest.lstrip()) if word else None
+
+
+def _words(text: str) -> tuple[str, str] | None:
+    return (text, "") if text else None
+
+
+def _before_bar(text: str) -> tuple[str, str] | None:
+    title, bar, game = text.partition("|")
+    return (title.strip(), bar + game) if text else None
+
+
+def _after_bar(text: str) -> tuple[str, str] | None:
+    return (text[1:].strip(), "") if text.startswith("|") else None
+
+
+SecondsBack = Annotated[int, Argument("−N", "how many seconds ago, at most 600", _back)]
+Shift = Annotated[int, Argument("±N", "seconds later (+) or earlier (-), at most 7200", _shift)]
+Number = Annotated[int, Argument("#N", "the mark's number", _number)]
+Words = Annotated[str, Argument("note", "what happened, in your words", _words)]
+Title = Annotated[str, Argument("title", "what the stream is called", _before_bar)]
+Game = Annotated[str, Argument("| game", "what is being played", _after_bar)]
+Format = Annotated[str, Argument("format", "the file you want, for example csv", _word)]
+CommandName = Annotated[str, Argument("command", "the command to explain", _word)]

@@ -1,0 +1,119 @@
+"""Marking, and everything one does to a mark: clip, unclip, adjust, renote, delclip."""
+
+from commands.arguments import Number, SecondsBack, Shift, Words
+from commands.model import Invocation, Reply, quoted
+from commands.registry import command
+from moments.errors import NotFound, UsageError
+from moments.live import Marked, MarkRequest
+from moments.marks import Timestamp, shifted
+from moments.notes import NOTE_LIMIT, Note, clean_note
+from moments.people import Role
+from moments.wording import counted
+from storage import Transaction
+
+NO_MARK = "You have no mark in this session. Type `clip` to make one."
+
+
+@command("clip", "Mark the moment that just happened.", aliases=("mark", "ts"))
+async def clip(call: Invocation, back: SecondsBack = 0, note: Words = "") -> Reply:
+    """Mark now, or some seconds ago."""
+    heard = call.heard
+    words = clean_note(note)
+    request = MarkRequest(
+        heard.place,
+        heard.author,
+        heard.instant,
+        call.arrived,
+        words.text,
+        back,
+        heard.role >= Role.MODERATOR,
+        heard.message_id,
+    )
+    marked = await call.services.store.mark(request)
+    mark = marked.mark
+    where = f"Marked #{mark.number} at {mark.offset_hms} (segment {mark.segment_index})"
+    return Reply(where + (f": {_quoted(words)}" if mark.note else "") + _crowd(marked))
+
+
+@command("unclip", "Remove your last mark of this session.")
+async def unclip(call: Invocation) -> Reply:
+    """Remove the author's own last mark for good."""
+
+    async def remove(transaction: Transaction) -> Timestamp:
+        mark = await _own_last_mark(call, transaction)
+        await transaction.remove_mark(call.heard.place, mark, call.arrived)
+        return mark
+
+    mark = await call.write(remove)
+    return Reply(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}).")
+
+
+@command("adjust", "Move your last mark later (+) or earlier (-).")
+async def adjust(call: Invocation, seconds: Shift) -> Reply:
+    """Shift the author's own last mark, never to before its segment's start."""
+
+    async def move(transaction: Transaction) -> Marked:
+        mark = await _own_last_mark(call, transaction)
+        base = mark.offset_seconds - mark.adjust_seconds
+        shift = shifted(base, mark.adjust_seconds + seconds)
+        return await _change(call, transaction, mark, mark._replace(offset_seconds=base + shift, adjust_seconds=shift))
+
+    marked = await call.write(move)
+    mark = marked.mark
+    return Reply(f"Moved #{mark.number} to {mark.offset_hms} (segment {mark.segment_index}){_crowd(marked)}")
+
+
+@command("renote", "Put other words on your last mark.")
+async def renote(call: Invocation, note: Words) -> Reply:
+    """Re-word the author's own last mark."""
+    words = clean_note(note)
+    if not words.text:
+        raise UsageError("Say the new words: `renote` what happened.")
+
+    async def reword(transaction: Transaction) -> Marked:
+        mark = await _own_last_mark(call, transaction)
+        return await _change(call, transaction, mark, mark._replace(note=words.text))
+
+    marked = await call.write(reword)
+    return Reply(f"Now #{marked.mark.number} says: {_quoted(words)}")
+
+
+@command("delclip", "Remove anybody's mark by its number.")
+async def delclip(call: Invocation, number: Number) -> Reply:
+    """Take a mark out of everyone's sight; it stays on record with who did it."""
+
+    async def hide(transaction: Transaction) -> Timestamp:
+        mark = await transaction.mark_numbered(call.heard.place, number)
+        if mark is None:
+            raise NotFound(f"There is no mark #{number} in this session.")
+        author = call.heard.author
+        hidden = mark._replace(hidden_by=f"{author.platform}:{author.user_id}", hidden_reason="delclip")
+        await transaction.change_mark(call.heard.place, mark, hidden, call.arrived)
+        return mark
+
+    mark = await call.write(hide)
+    note = f": {_quoted(Note(mark.note, False))}" if mark.note else ""
+    return Reply(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}){note}")
+
+
+async def _own_last_mark(call: Invocation, transaction: Transaction) -> Timestamp:
+    mark = await transaction.own_last_mark(call.heard.place, call.heard.author)
+    if mark is None:
+        raise NotFound(NO_MARK)
+    return mark
+
+
+async def _change(call: Invocation, transaction: Transaction, before: Timestamp, after: Timestamp) -> Marked:
+    people = await transaction.change_mark(call.heard.place, before, after, call.arrived)
+    live = await transaction.live(call.heard.place)
+    return Marked(after, people, live.seconds.crowd_window_seconds)
+
+
+def _quoted(words: Note) -> str:
+    return f'"{quoted(words.text)}"' + (f" (cut to {NOTE_LIMIT} characters)" if words.was_cut else "")
+
+
+def _crowd(marked: Marked) -> str:
+    if marked.people < 2:
+        return ""
+    return f" · {counted(marked.people, 'person')} within {marked.window_seconds} s"

@@ -1,0 +1,72 @@
+"""The three nouns of a command: what was heard, the invocation a command gets, and its reply."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from commands.services import Services
+from moments.live import Author, Place
+from moments.notes import isolate
+from moments.people import Role
+from storage import Job
+
+T = TypeVar("T")
+
+COMMAND_NAME = re.compile(r"`([a-z]+)`")
+"""How replies and errors name a command; each platform shows it as it is typed there."""
+
+
+def quoted(words: str) -> str:
+    """Somebody's own words inside a reply: in their own direction, and never taken for a command we name."""
+    return isolate(COMMAND_NAME.sub("`\u2060\\1`", words) if "`" in words else words)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What replies may look like on a platform."""
+
+    name: str
+    prefix: str = "!"
+    reply_length: int = 500
+    """Characters of one message."""
+    answers_refusals: bool = True
+    """Whether somebody too fast, or not allowed to, is told; where everyone reads along that is only noise."""
+    answers_unknown: bool = False
+    """Whether a word that is no command is answered; where other bots listen it may be theirs."""
+
+
+class Heard(NamedTuple):
+    """One message, as an adapter translated it."""
+
+    platform: Platform
+    place: Place
+    author: Author
+    role: Role
+    text: str
+    instant: datetime
+    """When it was typed, by the platform's clock."""
+    message_id: str | None = None
+    """The platform's own id of it: the same message is handled once."""
+
+
+class Invocation(NamedTuple):
+    """What a command may know about the message that called it."""
+
+    services: Services
+    heard: Heard
+    arrived: datetime
+    """When it reached us, by our clock."""
+
+    async def write(self, job: Job[T]) -> T:
+        """Run a job in the store's next transaction, once for this message however often it is delivered."""
+        heard = self.heard
+        message = (heard.author.platform, heard.message_id) if heard.message_id else None
+        return await self.services.store.run(job, message=message, now=self.arrived)
+
+
+class Reply(NamedTuple):
+    """What is answered; `private` where the platform can."""
+
+    text: str
+    private: bool = False

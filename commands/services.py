@@ -1,0 +1,38 @@
+"""What a use case may lean on, put together once by bot/app.py and passed in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from commands.feed import Feed
+from moments.sessions import Defaults
+from storage import Store
+from storage.keys import SecretKeys
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The store, the live feed, the clock, the operator's defaults and secrets."""
+
+    store: Store
+    feed: Feed
+    clock: Clock
+    defaults: Defaults
+    public_url: str
+    """Without a slash at its end; every link we hand out begins with it."""
+    keys: SecretKeys
+    formats: tuple[str, ...] = ()
+    """The downloads a session's page offers, by the ending of their files."""
+    asked_to_forget: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """Who asked to be forgotten and has yet to say it twice: (platform, user id) → when."""
+
+    def link(self, path: str) -> str:
+        """A page of our own, absolute."""
+        return self.public_url + path

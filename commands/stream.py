@@ -1,0 +1,113 @@
+"""The stream's own commands: start, pause, resume, end, and what is running."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from commands.access import may_see
+from commands.arguments import Game, Title
+from commands.model import Invocation, Reply, quoted
+from commands.registry import command
+from moments.errors import NotFound
+from moments.notes import clean_name
+from moments.sessions import NOT_LIVE, Session, Status, ended, paused, resumed, started
+from moments.timecodes import hms
+from moments.wording import ago, counted
+from storage import Transaction
+
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_ID_LENGTH = 22
+"""Letters of 57: more than 128 bits, so that a session's link cannot be guessed (AZ-6)."""
+
+Rule = Callable[[Session | None, datetime], Session | None]
+
+
+def new_session_id() -> str:
+    """A name for a new session that nobody can guess; letters and digits only, none that look alike."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+@command("start", "Start a session: from now on, viewers can mark.")
+async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
+    """Open a session with its first segment."""
+
+    async def open_session(transaction: Transaction) -> Session:
+        live = await transaction.live(call.heard.place)
+        names = (clean_name(title), clean_name(game))
+        session = started(live.session, live.channel, *names, call.arrived, new_session_id())
+        return await transaction.save_session(call.heard.place, session)
+
+    session = await call.write(open_session)
+    return Reply(f"Started {quoted(session.name)}. Viewers mark with `clip`; see {_page(call, session)}")
+
+
+@command("pause", "Pause the session: marks wait until you resume.")
+async def pause(call: Invocation) -> Reply:
+    """Close the open segment."""
+    session, changed = await _move(call, paused)
+    at = hms(session.segments[-1].seconds(call.arrived))
+    return Reply(f"Paused at {at}." if changed else f"Already paused at {at}.")
+
+
+@command("resume", "Go on after a pause, in a new segment.")
+async def resume(call: Invocation) -> Reply:
+    """Open the next segment."""
+    session, changed = await _move(call, resumed)
+    index = session.segments[-1].index
+    return Reply(f"Resumed: segment {index}." if changed else f"Already running: segment {index}.")
+
+
+@command("end", "End the session.")
+async def end(call: Invocation) -> Reply:
+    """Close the session for good."""
+    session, changed = await _move(call, ended)
+    if not changed:
+        return Reply(f"Already ended, {ago(session.updated_at, call.arrived)}.")
+    totals = await call.services.store.totals(session)
+    marks = f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}"
+    return Reply(f"Ended after {hms(session.running_seconds(call.arrived))}: {marks}. {_page(call, session)}")
+
+
+@command("session", "Say what is running, and since when.")
+async def session(call: Invocation) -> Reply:
+    """Title, state, segment, running time and marks so far."""
+    current = await current_session(call)
+    segment = current.segments[-1]
+    state = {Status.ACTIVE: "running", Status.PAUSED: "paused", Status.ENDED: "ended"}[current.status]
+    totals = await call.services.store.totals(current)
+    words = [
+        quoted(current.name),
+        *([quoted(current.game)] if current.game else []),
+        state,
+        f"segment {segment.index} at {hms(segment.seconds(call.arrived))}",
+        f"{hms(current.running_seconds(call.arrived))} in all",
+        f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}",
+    ]
+    return Reply(" · ".join(words))
+
+
+async def current_session(call: Invocation) -> Session:
+    """The channel's newest session, if the caller may be told of it; NotFound in words otherwise."""
+    found = await call.services.store.newest_session(*call.heard.place[:2])
+    if found is None or not may_see(call.heard.role, found.channel):
+        raise NotFound(NOT_LIVE)
+    return found
+
+
+async def _move(call: Invocation, rule: Rule) -> tuple[Session, bool]:
+    """Apply a rule to the channel's session; the session now, and whether the rule changed it."""
+
+    async def apply(transaction: Transaction) -> tuple[Session, bool]:
+        live = await transaction.live(call.heard.place)
+        moved = rule(live.session, call.arrived)
+        if moved is None:
+            if live.session is None:
+                raise NotFound(NOT_LIVE)
+            return live.session, False
+        return await transaction.save_session(call.heard.place, moved), True
+
+    return await call.write(apply)
+
+
+def _page(call: Invocation, session: Session) -> str:
+    return call.services.link(f"/s/{session.id}")

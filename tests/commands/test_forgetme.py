@@ -1,0 +1,38 @@
+"""Being forgotten: asked once, done at the second word, everywhere at once."""
+
+from tests.chat import Chat
+
+
+async def test_forgetting_needs_two_words_within_a_minute(live: Chat) -> None:
+    await live.says("<rook> !clip one")
+    asks = "This deletes your 1 mark everywhere, for good. Type !forgetme again within a minute to do it."
+    assert await live.says("<rook> !forgetme") == asks
+    live.passes(61)
+    assert await live.says("<rook> !forgetme") == asks
+    live.passes(60)
+    assert await live.says("<mika> !forgetme") == "There is nothing of yours here."
+    assert await live.says("<Rook> !forgetme") == "Forgotten: 1 mark and 1 account are gone."
+    assert await live.says("<rook> !forgetme") == "There is nothing of yours here."
+
+
+async def test_nothing_of_the_forgotten_is_left_and_counts_follow(live: Chat) -> None:
+    await live.says("<rook> !clip my words", message_id="m1")
+    assert (await live.says("<mika> !clip")).endswith("2 people within 15 s")
+    await live.says("<rook> !forgetme")
+    await live.says("<rook> !forgetme")
+    session = await live.store.find_session("latest")
+    assert [mark.submitted_by for mark in await live.marks()] == ["mika"]
+    assert await live.store.totals(session) == (1, 1)
+    live.passes(1)
+    assert (await live.says("<juno> !clip")).endswith("2 people within 15 s")
+    assert await live.says("<rook> !clip my words", message_id="m1") == ""
+    raw = live.store.path.read_bytes() + live.store.path.with_name("moments.db-wal").read_bytes()
+    assert b"rook" not in raw.replace(b"'rook'", b"") or await live.store.marks_of("console", "rook") is None
+
+
+async def test_marks_of_the_same_batch_made_after_forgetting_stay(live: Chat) -> None:
+    await live.says("<rook> !clip before")
+    await live.says("<rook> !forgetme")
+    await live.says("<rook> !forgetme")
+    assert (await live.says("<rook> !clip after")).startswith('Marked #2 at 00:00:00 (segment 1): "after"')
+    assert [mark.note for mark in await live.marks()] == ["after"]
