@@ -1,0 +1,37 @@
+"""What a download format is: a few words for menus and routes, and one function that writes it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from moments.marks import Timestamp
+from moments.sessions import Defaults, Session
+from web_export.formats.options import ExportOptions
+
+Marks: TypeAlias = AsyncIterator[list[Timestamp]]
+"""A session's visible marks by (segment, offset, number), some at a time."""
+MarkRow: TypeAlias = tuple[int, int, str, str, int, int]
+"""A mark as the store has it: (segment_index, offset_seconds, note, submitted_by, created_at, number).
+
+`created_at` is whole microseconds since 1970 in UTC. Building objects first would cost more than writing the file.
+"""
+Rows: TypeAlias = AsyncIterator[list[MarkRow]]
+Write: TypeAlias = Callable[[Session, Marks, ExportOptions, Defaults], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One download. The slug is its file ending too; label and hint are the menu's words."""
+
+    slug: str
+    label: str
+    hint: str
+    media_type: str
+    write: Write
+    """The file's bytes, as the marks arrive: never more of them in memory than the format needs at once."""
+    write_rows: Callable[[Rows], AsyncIterator[bytes]] | None = None
+    """The same file from bare rows, for a download without options of a long session."""
+    editor: bool = False
+    """Its times are frames of a timeline: it asks for fps and start_tc, and is moved back by the channel's lead."""
+    parted: bool = False
+    """It holds only so many marks a file, and `part` asks for the next ones."""

@@ -1,0 +1,58 @@
+"""Which marks a download holds and where it puts them: crowd moments, shift and lead, before any format writes."""
+
+from collections.abc import AsyncIterator
+from math import floor
+
+from moments.marks import Timestamp
+from moments.sessions import Defaults, Session
+from web_export.formats.format import Marks
+from web_export.formats.options import ExportOptions
+
+
+async def crowds(marks: Marks, window: int) -> AsyncIterator[list[Timestamp]]:
+    """The marks of each crowd moment, lone ones included: the groups of moments.crowd.crowd_moments.
+
+    Holds one group at a time.
+    """
+    group: list[Timestamp] = []
+    segment = end = -1
+    async for chunk in marks:
+        for mark in chunk:
+            if mark.offset_seconds > end or mark.segment_index != segment:
+                if group:
+                    yield group
+                group = []
+                segment, end = mark.segment_index, mark.offset_seconds + window
+            group.append(mark)
+    if group:
+        yield group
+
+
+def people_in(group: list[Timestamp]) -> int:
+    """Distinct people of one crowd moment."""
+    return len({mark.person_id for mark in group})
+
+
+async def large_crowds(
+    session: Session, marks: Marks, options: ExportOptions, defaults: Defaults
+) -> AsyncIterator[list[Timestamp]]:
+    """The crowd moments of at least `min_people`, in the channel's own window."""
+    async for group in crowds(marks, session.channel.seconds(defaults).crowd_window_seconds):
+        if people_in(group) >= options.min_people:
+            yield group
+
+
+def chosen(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> Marks:
+    """The marks to write, offsets moved as asked: whole seconds, floored, never below 0."""
+    if options.min_people > 1:
+        marks = large_crowds(session, marks, options, defaults)
+    move = options.shift - options.lead_seconds(session, defaults, editor=False)
+    if not move:
+        return marks
+    whole = floor(move)  # offsets are whole seconds, so flooring the sum is flooring the move
+    return _moved(marks, whole)
+
+
+async def _moved(marks: Marks, seconds: int) -> AsyncIterator[list[Timestamp]]:
+    async for chunk in marks:
+        yield [mark._replace(offset_seconds=max(0, mark.offset_seconds + seconds)) for mark in chunk]

@@ -1,0 +1,162 @@
+"""A session's changes as they happen, over server-sent events (design.md §8 "Shapes")."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import orjson
+from aiohttp import hdrs, web
+
+from commands.feed import Event, Feed
+from commands.services import Services
+from moments.errors import NotFound, StoreError
+from web_export.clients import TRUSTED, client_key
+from web_export.keys import SERVICES
+from web_export.shapes import session_json, timestamp_json
+from web_export.views import public_session
+
+HEARTBEAT_SECONDS = 20
+LIFETIME_SECONDS = 30 * 60
+STREAMS_AN_ADDRESS, STREAMS_IN_ALL = 10, 500
+CATCH_UP_SECONDS = 2
+"""How long a watcher that fell behind rests before it is told to read afresh."""
+FRAMES_KEPT = 2000
+EVENT_STREAM = "text/event-stream"
+
+routes = web.RouteTableDef()
+
+
+class Streams:
+    """The open streams: how many, whose, and how to end them all; and the frames they share."""
+
+    def __init__(self) -> None:
+        self._addresses: Counter[str] = Counter()
+        self._open: set[asyncio.Timeout] = set()
+        self._frames: dict[tuple[str, str, str], asyncio.Task[bytes]] = {}
+
+    @contextlib.contextmanager
+    def place(self, address: str) -> Iterator[None]:
+        """A place for one more stream; 429 or 503 when there is none (security.md RES-5)."""
+        if self._addresses.total() >= STREAMS_IN_ALL:
+            raise web.HTTPServiceUnavailable(text="Too many people are watching live.", headers={"Retry-After": "60"})
+        if self._addresses[address] >= STREAMS_AN_ADDRESS:
+            raise web.HTTPTooManyRequests(text="Too many live pages are open here.", headers={"Retry-After": "60"})
+        self._addresses[address] += 1
+        try:
+            yield
+        finally:
+            self._addresses[address] -= 1
+            self._addresses += Counter()  # drops those at zero
+
+    @contextlib.asynccontextmanager
+    async def lifetime(self) -> AsyncIterator[asyncio.Timeout]:
+        """Ends its block after half an hour, or when the site shuts down."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LIFETIME_SECONDS) as scope:
+                self._open.add(scope)
+                try:
+                    yield scope
+                finally:
+                    self._open.discard(scope)
+
+    def close(self) -> None:
+        """End every stream now."""
+        for scope in self._open:
+            end(scope)
+
+    async def frame(self, services: Services, session_id: str, event: Event) -> bytes:
+        """An event as it is sent, worked out once for all who watch."""
+        key = (session_id, event.id, event.kind)
+        task = self._frames.get(key)
+        if task is None or (task.done() and task.exception() is not None):
+            task = self._frames[key] = asyncio.create_task(_frame(services, session_id, event))
+            if len(self._frames) > FRAMES_KEPT:
+                del self._frames[next(iter(self._frames))]
+        return await asyncio.shield(task)
+
+
+STREAMS = web.AppKey("streams", Streams)
+
+
+def add_live(app: web.Application) -> None:
+    """Add the stream, and end all of them when the site shuts down."""
+    app[STREAMS] = streams = Streams()
+    app.add_routes(routes)
+
+    async def close(_: web.Application) -> None:
+        streams.close()
+
+    app.on_shutdown.append(close)
+
+
+def end(scope: asyncio.Timeout) -> None:
+    """Let a lifetime run out now."""
+    if not scope.expired():
+        scope.reschedule(asyncio.get_running_loop().time())
+
+
+@routes.get("/s/{session}/events")
+async def events(request: web.Request) -> web.StreamResponse:
+    """Every change after the id in Last-Event-ID, else in `?after=`, else from now."""
+    services, streams = request.app[SERVICES], request.app[STREAMS]
+    session = await public_session(services.store, request.match_info["session"])
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if request.method == hdrs.METH_HEAD:
+        return web.Response(headers=headers, content_type=EVENT_STREAM)
+    after = request.headers.get("Last-Event-ID") or request.query.get("after") or None
+    with streams.place(client_key(request, request.app[TRUSTED])):
+        response = web.StreamResponse(headers=headers)
+        response.content_type = EVENT_STREAM
+
+        async def send(event: Event) -> None:
+            await response.write(await streams.frame(services, session.id, event))
+
+        # A reader who left shows as a ConnectionError; when the session or the store is gone, the browser asks again.
+        with contextlib.suppress(ConnectionError, NotFound, StoreError):
+            await response.prepare(request)
+            await response.write(b"retry: 3000\n\n")
+            async with streams.lifetime() as scope:
+                pulse = asyncio.create_task(_beat(response, scope))
+                try:
+                    await _follow(services.feed, session.id, after, send)
+                finally:
+                    pulse.cancel()
+    return response
+
+
+async def _follow(feed: Feed, session_id: str, after: str | None, send: Callable[[Event], Awaitable[None]]) -> None:
+    """Pass every event on. One who fell behind in a flood rests, is told to read afresh, and goes on from there."""
+    while True:
+        async with contextlib.aclosing(feed.watch(session_id, after)) as changes:
+            async for event in changes:
+                await send(event)
+        await asyncio.sleep(CATCH_UP_SECONDS)
+        after = feed.position(session_id)
+        await send(Event(after, "stale"))
+
+
+async def _beat(response: web.StreamResponse, scope: asyncio.Timeout) -> None:
+    """Keep proxies from closing a quiet stream; a reader who left is known at once (handler_cancellation in app.py)."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await response.write(b": still here\n\n")
+    end(scope)
+
+
+async def _frame(services: Services, session_id: str, event: Event) -> bytes:
+    name, data = await _name_and_data(services, session_id, event)
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), name, orjson.dumps(data))
+
+
+async def _name_and_data(services: Services, session_id: str, event: Event) -> tuple[bytes, object]:
+    if event.kind == "timestamp" and event.mark is not None:
+        return b"timestamp", {**timestamp_json(event.mark), "people": event.people}
+    if event.kind == "removed":
+        return b"removed", {"number": event.number}
+    session = await public_session(services.store, session_id)
+    totals = await services.store.totals(session)
+    counts = {"marks": totals.marks, "people": totals.people}
+    stale = {"reload": True} if event.kind == "stale" else {}
+    return b"session", {**session_json(session), **counts, **stale}

@@ -1,0 +1,134 @@
+"""The pages: the front page, a session, a channel. All are the same for everyone (security.md API-1)."""
+
+import hashlib
+import re
+from collections import OrderedDict
+
+from aiohttp import ETag, web
+
+from commands.services import Services
+from moments.errors import NotFound, UsageError
+from moments.sessions import Session, Status, Visibility
+from web_export.digest import Digest, Digests
+from web_export.keys import SERVICES
+from web_export.live import add_live
+from web_export.render import STATIC, add_static, html_response, render
+from web_export.views import Card, card, cursor, head, public_session, session_view
+
+MARKS_A_PAGE = 50
+LIVE_CARDS, RECENT_SESSIONS = 6, 9
+SESSIONS_A_PAGE = 20
+SHARED_CACHE = "public, max-age=30"
+SESSION_CACHE = "no-cache"
+"""A reload must show the marks of this second, so a copy is asked about each time; the ETag makes that cheap."""
+PAGES_KEPT = 64
+
+routes = web.RouteTableDef()
+DIGESTS = web.AppKey("digests", Digests)
+KEPT_PAGES = web.AppKey("kept_pages", OrderedDict[str, bytes])
+_ROW = re.compile(r"[0-9]{1,18}", re.ASCII)
+_LOOK = "".join(file.url for file in STATIC.values())
+
+
+def add_pages(app: web.Application) -> None:
+    """Add the pages, their static files and their live stream; `app[SERVICES]` must be set."""
+    app[DIGESTS] = Digests(app[SERVICES].store)
+    app[KEPT_PAGES] = OrderedDict()
+    add_static(app)
+    add_live(app)
+    app.add_routes(routes)
+
+
+@routes.get("/")
+async def home(request: web.Request) -> web.Response:
+    """What this is, who is live, and what was marked lately."""
+    services = request.app[SERVICES]
+    store, now = services.store, services.clock()
+    live = [await _card(request, session) for session in await store.live_sessions(LIVE_CARDS)]
+    ended = await store.ended_sessions(RECENT_SESSIONS)
+    recent = [head(session, await store.totals(session), now) for session in ended]
+    return html_response(render("home.html", live=live, recent=recent), cache=SHARED_CACHE)
+
+
+async def _card(request: web.Request, session: Session) -> Card:
+    services = request.app[SERVICES]
+    digest = await _digest(request, session, await services.store.revision(session))
+    return card(session, await services.store.totals(session), digest, services.clock())
+
+
+async def _digest(request: web.Request, session: Session, revision: int) -> Digest:
+    window = session.channel.seconds(request.app[SERVICES].defaults).crowd_window_seconds
+    return await request.app[DIGESTS].of(session, window, revision)
+
+
+@routes.get("/s/{session}")
+async def session_page(request: web.Request) -> web.Response:
+    """A session: its timeline, crowd moments, marks and downloads."""
+    services = request.app[SERVICES]
+    # Read first: whatever happens while the page is made comes again over the live stream.
+    position = services.feed.position(request.match_info["session"])
+    session = await public_session(services.store, request.match_info["session"])
+    before = cursor(request.query.get("before"))
+    revision = await services.store.revision(session)
+    digest = await _digest(request, session, revision)
+    etag = _etag(services, session, before, revision, digest.revision, position)
+    if request.if_none_match and any(tag.value in (etag, "*") for tag in request.if_none_match):
+        response = web.Response(status=304, headers={"Cache-Control": SESSION_CACHE})
+    else:
+        kept = request.app[KEPT_PAGES]
+        if etag not in kept:
+            kept[etag] = await _session_body(services, session, digest, before, position)
+            while len(kept) > PAGES_KEPT:
+                kept.popitem(last=False)
+        response = html_response(kept[etag], cache=SESSION_CACHE)
+    response.etag = ETag(etag, is_weak=True)
+    return response
+
+
+def _etag(services: Services, session: Session, *parts: object) -> str:
+    # "5 minutes ago" and the running clock change by themselves while a session is not over: a page keeps a minute.
+    minute = 0 if session.status is Status.ENDED else int(services.clock().timestamp()) // 60
+    return hashlib.sha256(repr((session.id, session.status, minute, parts, _LOOK)).encode()).hexdigest()[:24]
+
+
+async def _session_body(
+    services: Services, session: Session, digest: Digest, before: tuple[int, int, int] | None, position: str
+) -> bytes:
+    listed = await services.store.marks(session, after=before, limit=MARKS_A_PAGE + 1, newest_first=True)
+    view = session_view(
+        session,
+        await services.store.totals(session),
+        digest,
+        listed[:MARKS_A_PAGE],
+        services.clock(),
+        more=len(listed) > MARKS_A_PAGE,
+        newest=before is None,
+        position=position,
+        defaults=services.defaults,
+    )
+    return render("session.html", page=view)
+
+
+@routes.get("/c/{platform}/{channel}")
+async def channel_page(request: web.Request) -> web.Response:
+    """A channel's sessions, newest first."""
+    services = request.app[SERVICES]
+    store, now = services.store, services.clock()
+    channel = await store.channel(request.match_info["platform"], request.match_info["channel"])
+    if channel is None or channel.visibility is Visibility.PRIVATE:
+        raise NotFound("There is no such channel here. Check the link.")
+    before = _row_cursor(request.query.get("before"))
+    found = await store.channel_sessions(channel, before=before, limit=SESSIONS_A_PAGE + 1)
+    sessions = found[:SESSIONS_A_PAGE]
+    heads = [head(session, await store.totals(session), now) for session in sessions]
+    older = sessions[-1].row_id if len(found) > SESSIONS_A_PAGE else None
+    body = render("channel.html", channel=channel, heads=heads, older=older, first=before is None)
+    return html_response(body, cache=SHARED_CACHE)
+
+
+def _row_cursor(word: str | None) -> int | None:
+    if word is None:
+        return None
+    if not _ROW.fullmatch(word):
+        raise UsageError("That place in the list cannot be read. Open the channel's page again.")
+    return int(word)
