@@ -1,0 +1,8 @@
+"""The command line's entry point: `moments`, or `python -m bot`."""
+
+import sys
+
+from bot.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

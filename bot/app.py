@@ -1,0 +1,121 @@
+"""The process put together: the store, the site and the platforms, until somebody stops it."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.console import standard_console
+from bot.settings import Settings
+from commands.dispatch import Dispatcher
+from commands.feed import Feed
+from commands.services import Clock, Services, utc_now
+from storage import Store, open_store
+from storage.keys import SecretKeys, secret_keys
+from web_export.app import Site
+from web_export.formats import FORMATS
+from web_export.keys import SiteConfig
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_log = structlog.get_logger("bot")
+
+
+class PlatformStates:
+    """What /readyz says of each platform: its state, and since when."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._states: dict[str, dict[str, str]] = {}
+
+    def set(self, platform: str, state: str) -> None:
+        """Note a platform's new state."""
+        since: datetime = self._clock()
+        self._states[platform] = {"state": state, "since": since.isoformat()}
+
+    def __call__(self) -> Mapping[str, Mapping[str, str]]:
+        """Every platform's state, now."""
+        return self._states
+
+
+def make_services(settings: Settings, keys: SecretKeys, store: Store, feed: Feed, clock: Clock) -> Services:
+    """What the use cases of this process lean on."""
+    return Services(
+        store=store,
+        feed=feed,
+        clock=clock,
+        defaults=settings.defaults,
+        public_url=settings.public_url,
+        keys=keys,
+        formats=tuple(each.slug for each in FORMATS),
+    )
+
+
+async def serve(settings: Settings, *, console: bool) -> None:
+    """Run until SIGTERM or Ctrl-C; then finish what waits and return. Raises MomentsError when it cannot start."""
+    stop = _stop_signal()
+    keys = secret_keys(settings.secret_keys, settings.database)
+    feed = Feed()
+    states = PlatformStates(utc_now)
+    async with open_store(settings.database, defaults=settings.defaults, on_commit=feed.announce) as store:
+        services = make_services(settings, keys, store, feed, utc_now)
+        config = SiteConfig(
+            settings.web_host, settings.web_port, settings.trusted_proxies, settings.metrics_token, states
+        )
+        site = Site(services, config)
+        keeper = await site.start()
+        _log.info("Moments is running", site=settings.public_url, database=str(settings.database))
+        tasks = [keeper]
+        if console:
+            if sys.stdin.isatty():
+                logging.getLogger("web_export.access").setLevel(logging.WARNING)  # somebody is typing there
+            tasks.append(asyncio.create_task(_run_console(services, states), name="console"))
+        try:
+            await _first_end(stop, tasks)
+        finally:
+            for task in tasks[1:]:
+                task.cancel()
+            await asyncio.gather(*tasks[1:], return_exceptions=True)
+            await site.close()
+    _log.info("Moments has stopped; everything answered is on disk")
+
+
+async def _run_console(services: Services, states: PlatformStates) -> None:
+    console = standard_console(Dispatcher(services), services.clock)
+    states.set("console", "ready")
+    await console.run(services.public_url)
+    states.set("console", "input ended")
+
+
+async def _first_end(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for the stop signal; a task that fails ends the process with its error, one that ends does not."""
+    stopping = asyncio.create_task(stop.wait())
+    waiting: set[asyncio.Task[object]] = {stopping, *tasks}
+    try:
+        while stopping not in (await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))[0]:
+            for task in [task for task in waiting if task.done()]:
+                task.result()
+                waiting.discard(task)
+    finally:
+        stopping.cancel()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM and Ctrl-C; a second one, while stopping takes its time, ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    return stop

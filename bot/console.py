@@ -1,0 +1,135 @@
+"""The first platform: whoever sits at this terminal, or whatever is piped in, one chat line at a time."""
+
+import asyncio
+import os
+import sys
+import threading
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+import structlog
+
+from commands.dispatch import Dispatcher
+from commands.model import Heard, Platform
+from commands.services import Clock
+from moments.chatlog import MAX_LINE_BYTES, ParsedLine, parse_line
+from moments.live import Author, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONSOLE = Platform("console", answers_unknown=True)
+PLACE = Place("console", "console", "Console")
+STREAMER = "streamer"
+"""Who speaks when a line has no name: the broadcaster."""
+
+_log = structlog.get_logger("console")
+
+
+class Console:
+    """Reads chat lines until input ends and prints each reply as `<moments> …`, in order."""
+
+    def __init__(self, dispatcher: Dispatcher, clock: Clock, source: BinaryIO, screen: TextIO) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._source = source
+        self._screen = screen
+        self._opened = clock()
+        self._person = source.isatty() and screen.isatty()
+        self._colour = self._person and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+    async def run(self, site: str) -> None:
+        """Answer every line; returns when input ends."""
+        if self._person:
+            self._say(_WELCOME.format(site=site))
+        lines = _Lines(self._source)
+        self._prompt()
+        while (line := await lines.next()) is not None:
+            await self._answer(line)
+            self._prompt()
+        _log.info("the console's input has ended; the site runs on until Ctrl-C")
+
+    async def _answer(self, line: str) -> None:
+        said = parse_line(line)
+        if said is None:
+            return
+        reply = await self._dispatcher.hear(self._heard(said))
+        if reply is not None:
+            self._say(f"{self._painted('<moments>')} {reply.text}")
+        elif self._person:
+            self._say(self._painted("(only chat; commands begin with !, try !help)", dim=True))
+
+    def _heard(self, said: ParsedLine) -> Heard:
+        name = said.name or STREAMER
+        return Heard(CONSOLE, PLACE, author(name), said.role, said.text, self._instant(said.time))
+
+    def _instant(self, time: timedelta | datetime | None) -> datetime:
+        """When a line was said: now, or by its own time; an elapsed one counts from when the console opened."""
+        if isinstance(time, timedelta):
+            return self._opened + time
+        return time or self._clock()
+
+    def _prompt(self) -> None:
+        if self._person:
+            self._screen.write(self._painted("> ", dim=True))
+            self._screen.flush()
+
+    def _say(self, text: str) -> None:
+        self._screen.write(f"{text}\n")
+        self._screen.flush()
+
+    def _painted(self, text: str, *, dim: bool = False) -> str:
+        if not self._colour:
+            return text
+        return f"\x1b[{'2' if dim else '1;33'}m{text}\x1b[0m"
+
+
+def author(name: str) -> Author:
+    """Who a name in a log or at the console is: case aside, one name is one person."""
+    return Author("console", name.casefold(), name)
+
+
+class _Lines:
+    """Lines of a blocking file, read by a thread of its own, since a terminal cannot be awaited everywhere.
+
+    The thread is a daemon: one that waits for a key is no reason to stay alive.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=256)
+        threading.Thread(target=self._read, args=(source,), name="console input", daemon=True).start()
+
+    async def next(self) -> str | None:
+        """The next line, or None at the end of input."""
+        return await self._queue.get()
+
+    def _read(self, source: BinaryIO) -> None:
+        put: Callable[[str | None], object] = lambda line: asyncio.run_coroutine_threadsafe(  # noqa: E731
+            self._queue.put(line), self._loop
+        ).result()
+        try:
+            for line in iter(lambda: source.readline(MAX_LINE_BYTES), b""):
+                put(line.decode("utf-8", "replace"))
+            put(None)
+        except (RuntimeError, asyncio.CancelledError):
+            return  # the loop has closed: Moments is stopping
+
+
+def standard_console(dispatcher: Dispatcher, clock: Clock) -> Console:
+    """The console on this process's own input and output."""
+    # Not sys.stdin's own buffer: Python locks it on its way out, and aborts when a thread still waits in it for a key.
+    source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- open for as long as the process
+    return Console(dispatcher, clock, source, sys.stdout)
+
+
+_WELCOME = """
+Moments is running. Your pages: {site}   (Ctrl-C stops)
+
+You are the streamer here. Type chat, for example:
+  !start Any% attempts | Hollow Deep     a session begins
+  !clip what a dodge                     a mark, now
+  <rook> !clip no way                    the same from a viewer called rook
+  <@sable> !pause                        sable is a moderator
+  !help                                  everything else
+"""
