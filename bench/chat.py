@@ -1,7 +1,7 @@
 """A chat that marks: people who type `!clip …` through the whole command layer, each in their own channel's time."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -61,9 +61,9 @@ class Chat:
             assert reply is not None, place
             assert reply.text.startswith("Started"), reply
 
-    async def mark(self, person: int, number: int) -> None:
+    def mark(self, person: int, number: int) -> Awaitable[None]:
         """One person marks in the channel they watch; refuses any other answer than the mark's."""
-        await self.mark_in(self.places[person % CHANNELS], person, number)
+        return self.mark_in(self.places[person % CHANNELS], person, number)
 
     async def mark_in(self, place: Place, person: int, number: int) -> None:
         """One person marks there, as a message of its own with an id nobody can foresee."""

@@ -20,7 +20,7 @@ from bench.baselines import locked_commits, one_transaction, take_marks
 from bench.chat import PEOPLE, crowd, open_chat
 from bench.crowds import crowd_rows
 from bench.load import closed_loop, open_loop
-from bench.probes import loop_lag, probe_page
+from bench.probes import loop_lag, neighbours, probe_page
 from bench.report import Row, number, percentile, show
 from bot.garbage import settle
 from bot.logs import configure_logs
@@ -60,7 +60,8 @@ def main() -> int:
 
 def full_speed() -> list[Row]:
     """The middle one of some repeats, by its ratio to the raw insert; the yardsticks follow each at once."""
-    repeats = [asyncio.run(measure()) for _ in range(REPEATS)]
+    with neighbours() as others:
+        repeats = [asyncio.run(measure()) for _ in range(REPEATS)]
     by_raw = sorted(repeats, key=lambda one: one.rate / one.raw)[REPEATS // 2]
     by_locked = sorted(repeats, key=lambda one: one.rate / one.locked)[REPEATS // 2]
     return [
@@ -76,6 +77,7 @@ def full_speed() -> list[Row]:
             at_least=0.15,
             against="one executemany",
         ),
+        Row("taken by other programs meanwhile", others.percent, "% of the cores"),
         Row("marks a commit", by_raw.marks_a_commit, at_least=50),
     ]
 
@@ -131,7 +133,8 @@ async def flooded() -> list[Row]:
                 idle_lag, idle_page = await watch(url)
                 done = asyncio.Event()
                 flood = asyncio.create_task(closed_loop(chat.mark, PEOPLE, until(done)))
-                lag, page = await watch(url)
+                with neighbours() as others:
+                    lag, page = await watch(url)
                 done.set()
                 run = await flood
             finally:
@@ -139,6 +142,7 @@ async def flooded() -> list[Row]:
         check(database, len(run.answers))
     return [
         Row(f"a flood of {run.seconds:.0f} s", run.rate, "marks/s"),
+        Row("taken by other programs in the flood", others.percent, "% of the cores"),
         Row("loop lag in the flood, p99", *milliseconds(lag, idle_lag), at_most=8, against="idle"),
         Row(f"/healthz in the flood, p99 of {len(page):,}", *milliseconds(page, idle_page), at_most=8, against="idle"),
     ]

@@ -6,10 +6,13 @@ Both measure from the moment a probe was due, so a stall counts for every probe 
 
 import asyncio
 import json
+import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 CONNECTIONS = 8
@@ -39,6 +42,30 @@ async def _sample(samples: list[float], interval: float) -> None:
         while due <= now:
             samples.append(now - due)
             due += interval
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """How much of the machine other programs take, which no ratio within one run can make good."""
+
+    percent: float = 0.0
+
+
+@contextmanager
+def neighbours() -> Iterator[Neighbours]:
+    """Tells afterwards what share of all cores was taken by neither this process nor its finished children."""
+    found, began, taken = Neighbours(), time.perf_counter(), _taken_elsewhere()
+    yield found
+    cores = (os.cpu_count() or 1) * (time.perf_counter() - began)
+    found.percent = max(0.0, 100 * (_taken_elsewhere() - taken) / cores)
+
+
+def _taken_elsewhere() -> float:
+    """CPU seconds since the machine started; 0 where there is no /proc."""
+    if not (stat := Path("/proc/stat")).exists():
+        return 0.0
+    user, nice, system, _idle, _waiting, *rest = map(int, stat.read_text().split("\n", 1)[0].split()[1:8])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
 
 
 async def probe_page(url: str, rate: float, count: int) -> list[float]:

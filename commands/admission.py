@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 
 MOST_AT_ONCE = 1024
+"""As many as one transaction takes: whoever is let in is in the next one."""
 
 
 class Admission:
