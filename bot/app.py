@@ -5,10 +5,10 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import structlog
 
+from bot import garbage
 from bot.console import standard_console
 from bot.settings import Settings
 from commands.dispatch import Dispatcher
@@ -19,9 +19,6 @@ from storage.keys import SecretKeys, secret_keys
 from web_export.app import Site
 from web_export.formats import FORMATS
 from web_export.keys import SiteConfig
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _log = structlog.get_logger("bot")
 
@@ -35,8 +32,7 @@ class PlatformStates:
 
     def set(self, platform: str, state: str) -> None:
         """Note a platform's new state."""
-        since: datetime = self._clock()
-        self._states[platform] = {"state": state, "since": since.isoformat()}
+        self._states[platform] = {"state": state, "since": self._clock().isoformat()}
 
     def __call__(self) -> Mapping[str, Mapping[str, str]]:
         """Every platform's state, now."""
@@ -69,6 +65,7 @@ async def serve(settings: Settings, *, console: bool) -> None:
         )
         site = Site(services, config)
         keeper = await site.start()
+        garbage.settle()
         _log.info("Moments is running", site=settings.public_url, database=str(settings.database))
         tasks = [keeper]
         if console:

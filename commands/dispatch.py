@@ -11,7 +11,7 @@ from commands.model import COMMAND_NAME, Heard, Invocation, Platform, Reply
 from commands.registry import NAMES, Command
 from commands.services import Services
 from moments.errors import MomentsError, NotAllowed, TooFast, UsageError
-from moments.notes import shortened
+from moments.notes import clean_name, shortened
 from moments.people import Role
 from storage import Repeated
 
@@ -38,10 +38,9 @@ class Dispatcher:
         found = _find(heard)
         if found is None:
             return None
-        channel = heard.place[:2]
-        await self._admission.enter(channel)
+        await self._admission.enter(heard.place[:2])
         try:
-            reply = await self._answer(heard, *found)
+            reply = await self._answer(_clean_names(heard), *found)
         finally:
             self._admission.leave()
         return None if reply is None else _presentable(reply, heard.platform)
@@ -60,6 +59,16 @@ class Dispatcher:
         except Exception:
             _log.exception("a command failed", command=command.name if command else None, platform=heard.platform.name)
             return Reply("Something broke on our side.", private=True)
+
+
+def _clean_names(heard: Heard) -> Heard:
+    """The message with names as they may be stored; what adapters pass on is as hostile as any note (TXT-1)."""
+    author, place = clean_name(heard.author.display_name), clean_name(heard.place.display_name)
+    if author != heard.author.display_name:
+        heard = heard._replace(author=heard.author._replace(display_name=author or heard.author.user_id))
+    if place != heard.place.display_name:
+        heard = heard._replace(place=heard.place._replace(display_name=place or heard.place.platform_id))
+    return heard
 
 
 def _allowed(command: Command | None, role: Role) -> Command:

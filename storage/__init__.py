@@ -18,8 +18,9 @@ from pathlib import Path
 from moments.errors import NotFound, StoreReadOnly
 from moments.sessions import Defaults
 from storage import _sqlite, migrations
+from storage.memory import Memory, Message
 from storage.reads import Reads, Totals
-from storage.transaction import Change, Forgotten, Message, Repeated, Transaction
+from storage.transaction import Change, Forgotten, Repeated, Transaction
 from storage.writer import Job, Writer, WriterStats
 
 READERS = 3
@@ -96,7 +97,7 @@ async def open_store(
         await _prepare(connection, path)
         for _ in range(READERS):
             readers.put_nowait(await _sqlite.connect(path, read_only=True))
-        writer = Writer(connection, path, defaults, on_commit)
+        writer = Writer(connection, path, Memory(connection, defaults), on_commit)
         serving = asyncio.create_task(writer.serve(), name="store writer")
         try:
             yield Store(path, writer, readers)

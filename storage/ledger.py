@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from storage._sqlite import Connection
 
@@ -18,6 +19,21 @@ SPEND_MESSAGES = (
 
 Ledger = dict[str, int]
 """When each digest was forgotten, in microseconds."""
+FOR_EVER = 2**62
+"""An instant after all others, in microseconds."""
+
+
+class Gone(NamedTuple):
+    """What of an account was deleted, and the public ids of the sessions it had marks in."""
+
+    marks: int
+    accounts: int
+    sessions: tuple[str, ...]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was something to delete."""
+        return bool(self.marks or self.accounts)
 
 
 def erasure_digest(key: bytes, platform: str, user_id: str) -> str:
@@ -51,26 +67,30 @@ async def forget_again(connection: Connection, keys: Sequence[bytes]) -> int:
     accounts = await connection.execute_fetchall("SELECT id, person_id, platform, user_id FROM account")
     people = set()
     for account, person, platform, user_id in accounts:
-        times = [ledger.get(erasure_digest(key, platform, user_id), 0) for key in keys]
-        if any(times) and await _forget(connection, account, f"{platform}:{user_id}", max(times)):
+        at = max(ledger.get(erasure_digest(key, platform, user_id), 0) for key in keys)
+        if at and (await forget_account(connection, account, now=at, until=at)).anything:
             people.add((person,))
-    await connection.executemany(
-        "DELETE FROM person WHERE id = ? AND NOT EXISTS (SELECT 1 FROM account WHERE person_id = person.id)", people
-    )
+    await connection.executemany(_DELETE_PERSON, people)
     return len(people)
 
 
-async def _forget(connection: Connection, account: int, moderator: str, at: int) -> bool:
-    """Whether there was anything to delete."""
-    older = (account, at)
-    await connection.execute("UPDATE mark SET hidden_by = ? WHERE hidden_by = ?", (NOBODY, moderator))
+async def forget_account(connection: Connection, account: int, *, now: int, until: int = FOR_EVER) -> Gone:
+    """Delete an account's marks up to an instant, and the account itself unless newer ones are left.
+
+    Instants are in microseconds. The messages of its marks are spent: delivered again, they make no others.
+    """
+    older = (account, until)
     await connection.execute(
-        f"{SPEND_MESSAGES} account_id = ? AND created_at <= ? ON CONFLICT (platform, message_id) DO NOTHING",
-        (at, *older),
+        "UPDATE mark SET hidden_by = ? WHERE hidden_by = (SELECT platform || ':' || user_id FROM account WHERE id = ?)",
+        (NOBODY, account),
     )
     await connection.execute(
+        f"{SPEND_MESSAGES} account_id = ? AND created_at <= ? ON CONFLICT (platform, message_id) DO NOTHING",
+        (now, *older),
+    )
+    sessions = await connection.execute_fetchall(
         "UPDATE session SET revision = revision + 1"
-        " WHERE id IN (SELECT session_id FROM mark WHERE account_id = ? AND created_at <= ?)",
+        " WHERE id IN (SELECT session_id FROM mark WHERE account_id = ? AND created_at <= ?) RETURNING public_id",
         older,
     )
     marks = await connection.execute("DELETE FROM mark WHERE account_id = ? AND created_at <= ?", older)
@@ -78,4 +98,12 @@ async def _forget(connection: Connection, account: int, moderator: str, at: int)
         "DELETE FROM account WHERE id = ? AND NOT EXISTS (SELECT 1 FROM mark WHERE account_id = account.id)",
         (account,),
     )
-    return marks.rowcount > 0 or accounts.rowcount > 0
+    return Gone(marks.rowcount, accounts.rowcount, tuple(row[0] for row in sessions))
+
+
+async def forget_person(connection: Connection, person: int) -> None:
+    """Delete a person none of whose accounts are left."""
+    await connection.execute(_DELETE_PERSON, (person,))
+
+
+_DELETE_PERSON = "DELETE FROM person WHERE id = ? AND NOT EXISTS (SELECT 1 FROM account WHERE person_id = person.id)"

@@ -25,6 +25,11 @@ _ROWS_AFTER = (
     " ORDER BY segment_index, offset_seconds, number LIMIT ?"
 )
 _SEGMENTS = f"SELECT {rows.SEGMENT} FROM segment"  # noqa: S608 -- constants only
+_POINTS = (
+    "SELECT segment_index, offset_seconds, number, account.person_id"
+    " FROM mark JOIN account ON account.id = mark.account_id WHERE session_id = ? AND hidden_by IS NULL"
+    " ORDER BY segment_index, offset_seconds, number"
+)
 _PUBLIC = f"channel.visibility = '{Visibility.PUBLIC}'"
 
 
@@ -160,13 +165,10 @@ class Reads:
 
     async def points(self, session: Session) -> list[Point]:
         """What counting the crowd needs of each visible mark, in order."""
-        found = await self._fetch(
-            "SELECT segment_index, offset_seconds, number, account.person_id"
-            " FROM mark JOIN account ON account.id = mark.account_id WHERE session_id = ? AND hidden_by IS NULL"
-            " ORDER BY segment_index, offset_seconds, number",
-            session.row_id,
-        )
-        return [Point(*row) for row in found]
+        row = (session.row_id,)
+        async with self._reader() as connection:
+            # Made on the connection's own thread: a hundred thousand of them would hold the event loop.
+            return await connection.together(lambda sqlite: list(map(Point._make, sqlite.execute(_POINTS, row))))
 
     async def notes(self, session: Session, numbers: Sequence[int]) -> dict[int, str]:
         """The words of these marks, by number; those without words are left out."""

@@ -2,32 +2,35 @@
 
 import asyncio
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from moments.crowd import CrowdIndex, Point
+from moments.crowd import CrowdIndex
 from moments.errors import MomentsError
 from moments.live import Author, LiveChannel, Marked, MarkRequest, Place
 from moments.marks import Timestamp
 from moments.people import Account
-from moments.sessions import Channel, Defaults, Segment, Session
-from storage import rows
-from storage._sqlite import Connection, from_microseconds, scalar, to_microseconds
-from storage.ledger import NOBODY, SPEND_MESSAGES
+from moments.sessions import Channel, Segment, Session
+from storage import ledger, rows
+from storage._sqlite import Connection, to_microseconds
+from storage.ledger import SPEND_MESSAGES
+from storage.memory import Memory, Message, Row
 
 T = TypeVar("T")
-Message = tuple[str, str]
-"""A message as platforms know it: (platform, message id)."""
-
-CHANNELS_REMEMBERED = 100
-ACCOUNTS_REMEMBERED = 100_000
-
 _INSERT_MARK = f"INSERT INTO mark ({rows.MARK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 -- constants only
+_INSERT_PERSON = "INSERT INTO person (id) VALUES (?) ON CONFLICT (id) DO NOTHING"
+_SAVE_ACCOUNT = (
+    "INSERT INTO account (id, person_id, platform, user_id, display_name) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name"
+)
 _TOUCH_SESSION = "UPDATE session SET last_number = ?, revision = revision + 1, updated_at = ? WHERE id = ?"
+
+_ACCOUNTS_OF_PERSON = (
+    "SELECT id, person_id, platform, user_id FROM account"
+    " WHERE person_id = (SELECT person_id FROM account WHERE platform = ? AND user_id = ?)"
+)
 
 
 class Repeated(MomentsError):
@@ -51,33 +54,18 @@ class Forgotten(NamedTuple):
     accounts: int
 
 
-@dataclass(slots=True)
-class Memory:
-    """What the writer knows without asking the disk. Thrown away whenever the disk may know better."""
-
-    channels: OrderedDict[tuple[str, str], LiveChannel] = field(default_factory=OrderedDict)
-    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
-    next_account: int = 0
-
-    def clear(self) -> None:
-        """Know nothing."""
-        self.channels.clear()
-        self.accounts.clear()
-        self.next_account = 0
-
-
 class Transaction:
     """What a job may do between BEGIN and COMMIT."""
 
-    def __init__(self, connection: Connection, defaults: Defaults, memory: Memory) -> None:
+    def __init__(self, connection: Connection, memory: Memory) -> None:
         self.changes: list[Change] = []
         self.marks_added = 0
         self._connection = connection
-        self._defaults = defaults
         self._memory = memory
         self._asked: Sequence[MarkRequest] = ()
         self._repeated: dict[Message, Row | None] = {}
-        self._new_accounts: list[Account] = []
+        self._accounts: dict[int, Account] = {}
+        """New or renamed, by id; not written yet."""
         self._new_marks: list[tuple[object, ...]] = []
         self._touched: dict[int, tuple[LiveChannel, datetime]] = {}
         self._edited: tuple[int, int] | None = None
@@ -86,26 +74,10 @@ class Transaction:
 
     async def look_ahead(self, requests: Sequence[MarkRequest]) -> None:
         """Ask the disk once for the whole batch: which messages came before, and who the authors are."""
-        messages = {(r.author.platform, r.message_id) for r in requests if r.message_id}
-        for platform, ids in _by_platform(messages):
-            await self._find_repeated(platform, ids)
+        messages = {(request.author.platform, request.message_id) for request in requests if request.message_id}
+        self._repeated = await self._memory.repeated(messages)
         self._asked = requests
-        await self._find_authors(requests)
-
-    async def _find_authors(self, requests: Sequence[MarkRequest]) -> None:
-        strangers = {r.author[:2] for r in requests} - self._memory.accounts.keys()
-        for platform, users in _by_platform(strangers):
-            for row in await self._in(
-                "SELECT user_id, id, person_id, display_name FROM account WHERE platform = ? AND user_id IN ",
-                platform,
-                users,
-            ):
-                self._memory.accounts[platform, row[0]] = Account(row[1], row[2], platform, row[0], row[3])
-        if strangers and not self._memory.next_account:
-            highest = "SELECT coalesce(max(id), 0) FROM "
-            self._memory.next_account = 1 + max(
-                await scalar(self._connection, highest + "account"), await scalar(self._connection, highest + "person")
-            )
+        await self._memory.learn_authors(requests)
 
     async def mark(self, request: MarkRequest) -> Marked:
         """Accept one mark, or answer a repeated message with the mark it made. The rows are written by flush()."""
@@ -115,17 +87,16 @@ class Transaction:
         live = self._memory.channels.get(request.place[:2]) or await self.live(request.place)
         segment = live.segment_for(request)
         if segment.index not in live.crowds:
-            await self._load_crowd(live, segment.index)
+            await self._crowd(live, segment.index)
         if not self._memory.next_account:  # a job of this batch has made us forget everybody
             await self.flush()
-            await self._find_authors(self._asked)
-        account, is_new = self._account(request.author)
+            await self._memory.learn_authors(self._asked)
+        known = self._memory.accounts.get(request.author[:2])
+        account = known or self._memory.stranger(request.author)
         marked = live.accept(request, segment, account)
+        if known is None or known.display_name != request.author.display_name:
+            self._accounts[account.id] = self._memory.meet(account, request.author)
         session_row = live.session.row_id if live.session else 0
-        if is_new:
-            self._memory.next_account += 1
-            self._memory.accounts[request.author[:2]] = account
-            self._new_accounts.append(account)
         if message:
             self._repeated[message] = (session_row, marked.mark.number)
         self._new_marks.append(rows.mark_values(session_row, account.id, marked.mark, request))
@@ -136,18 +107,17 @@ class Transaction:
 
     async def flush(self, *, commit: bool = False) -> None:
         """Write what has been gathered, so that a statement of its own may follow; or commit it, then it is durable."""
-        if not (commit or self._new_accounts or self._new_marks or self._touched):
+        if not (commit or self._accounts or self._new_marks or self._touched):
             return
-        accounts, self._new_accounts = self._new_accounts, []
+        accounts, self._accounts = list(self._accounts.values()), {}
         marks, self._new_marks = self._new_marks, []
         touched, self._touched = self._touched, {}
 
         def write(connection: sqlite3.Connection) -> None:
             if accounts:
-                connection.executemany("INSERT INTO person (id) VALUES (?)", [(a.person_id,) for a in accounts])
+                connection.executemany(_INSERT_PERSON, [(account.person_id,) for account in accounts])
                 connection.executemany(
-                    "INSERT INTO account (id, person_id, platform, user_id, display_name) VALUES (?, ?, ?, ?, ?)",
-                    [(a.id, a.person_id, a.platform, a.user_id, a.display_name) for a in accounts],
+                    _SAVE_ACCOUNT, [(a.id, a.person_id, a.platform, a.user_id, a.display_name) for a in accounts]
                 )
             connection.executemany(_INSERT_MARK, marks)
             connection.executemany(
@@ -165,7 +135,7 @@ class Transaction:
         """Run a job behind a savepoint: if it raises, only it is undone. Raises Repeated for a known message."""
         await self.flush()
         if message:
-            await self._find_repeated(message[0], [message[1]])
+            self._repeated |= await self._memory.repeated([message])
             if message in self._repeated:
                 raise Repeated("That message was handled before.")
         announced = len(self.changes)
@@ -190,14 +160,9 @@ class Transaction:
 
     async def live(self, place: Place) -> LiveChannel:
         """The channel as it is now; one that was never stored has the id 0."""
-        known = self._memory.channels.get(place[:2])
-        if known is None:
-            known = self._memory.channels[place[:2]] = await self._read_channel(place)
-            if len(self._memory.channels) > CHANNELS_REMEMBERED:
-                await self.flush()
-                self._memory.channels.popitem(last=False)
-        self._memory.channels.move_to_end(place[:2])
-        return known
+        if place[:2] not in self._memory.channels:
+            await self.flush()
+        return await self._memory.channel(place)
 
     async def save_session(self, place: Place, session: Session) -> Session:
         """Store a session that a rule has moved on, or a new one (row_id 0); it is the channel's newest from now on."""
@@ -268,60 +233,23 @@ class Transaction:
 
         Each account's digest, of its platform and user id, goes into the ledger that restored backups obey.
         """
+        await self.flush()
         at = to_microseconds(now)
         known = list(await self._fetch(_ACCOUNTS_OF_PERSON, author[:2]))
-        await self._connection.executemany(
-            "INSERT INTO forgotten (digest, forgotten_at) VALUES (?, ?)"
-            " ON CONFLICT (digest) DO UPDATE SET forgotten_at = excluded.forgotten_at"
-            " WHERE excluded.forgotten_at > forgotten.forgotten_at",
-            [(digest(platform, user), at) for _, platform, user in known],
-        )
-        await self._connection.executemany(
-            "UPDATE mark SET hidden_by = ? WHERE hidden_by = ?",
-            [(NOBODY, f"{platform}:{user}") for _, platform, user in known],
-        )
-        accounts = [row[0] for row in known]
-        person = list(await self._fetch(_PERSON_OF, author[:2]))
+        await ledger.merge(self._connection, {digest(platform, user): at for _, _, platform, user in known})
         marks = 0
-        for account in accounts:
-            sessions = await self._fetch(
-                "SELECT DISTINCT session.id, session.public_id FROM mark JOIN session ON session.id = mark.session_id"
-                " WHERE mark.account_id = ?",
-                (account,),
-            )
-            await self._connection.execute(f"{SPEND_MESSAGES} account_id = ?", (at, account))
-            deleted = await self._connection.execute("DELETE FROM mark WHERE account_id = ?", (account,))
-            marks += deleted.rowcount
-            for session_row, session_id in sessions:
-                await self._connection.execute(
-                    "UPDATE session SET revision = revision + 1 WHERE id = ?", (session_row,)
-                )
-                self.changes.append(Change("stale", session_id))
-            await self._connection.execute("DELETE FROM account WHERE id = ?", (account,))
-        await self._connection.executemany("DELETE FROM person WHERE id = ?", person)
+        for account, person, _, _ in known:
+            gone = await ledger.forget_account(self._connection, account, now=at)
+            marks += gone.marks
+            self.changes += [Change("stale", session_id) for session_id in gone.sessions]
+            await ledger.forget_person(self._connection, person)
         self._memory.clear()
-        return Forgotten(marks, len(accounts))
+        return Forgotten(marks, len(known))
 
     # --- reading and writing rows
 
     async def _fetch(self, sql: str, parameters: Iterable[Any] = ()) -> Iterable[Any]:
         return await self._connection.execute_fetchall(sql, parameters)
-
-    async def _in(self, sql: str, platform: str, values: Sequence[str]) -> list[Any]:
-        """Rows of `… IN (values)`, in few statement shapes so that SQLite need not parse each anew."""
-        found: list[Any] = []
-        for start in range(0, len(values), _IN_SIZES[-1]):
-            some = values[start : start + _IN_SIZES[-1]]
-            size = next(size for size in _IN_SIZES if size >= len(some))
-            padded = [*some, *[some[-1]] * (size - len(some))]
-            found += await self._fetch(f"{sql}({', '.join('?' * size)})", (platform, *padded))
-        return found
-
-    async def _find_repeated(self, platform: str, ids: Sequence[str]) -> None:
-        for message_id, session_row, number in await self._in(_MADE_A_MARK, platform, ids):
-            self._repeated[platform, message_id] = (session_row, number)
-        for (message_id,) in await self._in(_HANDLED, platform, ids):
-            self._repeated[platform, message_id] = None
 
     async def _marked_before(self, request: MarkRequest, message: Message | None) -> Marked:
         made = self._repeated[message] if message else None
@@ -341,13 +269,6 @@ class Transaction:
             "INSERT INTO handled_message (platform, message_id, session_id, number, handled_at) VALUES (?, ?, ?, ?, ?)",
             (*message, *(self._edited or (None, None)), to_microseconds(now)),
         )
-
-    def _account(self, author: Author) -> tuple[Account, bool]:
-        account = self._memory.accounts.get(author[:2])
-        if account is None:
-            number = self._memory.next_account
-            return Account(number, number, *author), True
-        return account, False
 
     async def _find_mark(self, place: Place, condition: str, parameters: Sequence[Any]) -> Timestamp | None:
         live = await self.live(place)
@@ -369,51 +290,9 @@ class Transaction:
 
     async def _crowd(self, live: LiveChannel, segment_index: int) -> CrowdIndex:
         if segment_index not in live.crowds:
-            await self._load_crowd(live, segment_index)
+            await self.flush()
+            await self._memory.learn_crowd(live, segment_index)
         return live.crowds[segment_index]
-
-    async def _load_crowd(self, live: LiveChannel, segment_index: int) -> None:
-        await self.flush()
-        points = await self._fetch(
-            "SELECT segment_index, offset_seconds, number, account.person_id"
-            " FROM mark JOIN account ON account.id = mark.account_id"
-            " WHERE session_id = ? AND segment_index = ? AND hidden_by IS NULL ORDER BY offset_seconds, number",
-            (live.session.row_id if live.session else 0, segment_index),
-        )
-        live.load_crowd(segment_index, [Point(*point) for point in points])
-
-    async def _read_channel(self, place: Place) -> LiveChannel:
-        await self.flush()
-        found = await self._fetch(
-            f"SELECT {rows.CHANNEL} FROM channel WHERE platform = ? AND platform_id = ?",  # noqa: S608 -- constants only
-            place[:2],
-        )
-        channel = next(map(rows.channel, found), None) or Channel(0, *place)
-        live = LiveChannel(channel, channel.seconds(self._defaults))
-        newest = await self._fetch(
-            f"SELECT {rows.SESSION}, session.last_number FROM session JOIN channel ON channel.id = session.channel_id"  # noqa: S608 -- constants only
-            " WHERE channel_id = ? ORDER BY session.id DESC LIMIT 1",
-            (channel.id,),
-        )
-        for row in newest:
-            live.last_number = row[-1]
-            segments = await self._fetch(
-                f"SELECT {rows.SEGMENT} FROM segment WHERE session_id = ? ORDER BY segment_index",  # noqa: S608 -- constants only
-                row[:1],
-            )
-            live.session = rows.session(row[:-1], segments)
-            await self._read_people(live, row[0])
-        return live
-
-    async def _read_people(self, live: LiveChannel, session_row: int) -> None:
-        people = await self._fetch(
-            "SELECT account.person_id, count(*), max(mark.instant)"
-            " FROM mark JOIN account ON account.id = mark.account_id WHERE session_id = ? GROUP BY account.person_id",
-            (session_row,),
-        )
-        for person, marks, last in people:
-            live.marks_by_person[person] = marks
-            live.last_accepted[person] = from_microseconds(last)
 
     async def _save_channel(self, channel: Channel, place: Place) -> Channel:
         if not channel.id:
@@ -452,17 +331,3 @@ class Transaction:
                 for segment in segments
             ],
         )
-
-
-Row = tuple[int, int]
-
-_IN_SIZES = (1, 4, 32, 256, 1024)
-_MADE_A_MARK = "SELECT source_message_id, session_id, number FROM mark WHERE platform = ? AND source_message_id IN "
-_HANDLED = "SELECT message_id FROM handled_message WHERE platform = ? AND message_id IN "
-_PERSON_OF = "SELECT person_id FROM account WHERE platform = ? AND user_id = ?"
-_ACCOUNTS_OF_PERSON = f"SELECT id, platform, user_id FROM account WHERE person_id = ({_PERSON_OF})"  # noqa: S608 -- constants only
-
-
-def _by_platform(keys: Iterable[tuple[str, str | None]]) -> list[tuple[str, list[str]]]:
-    ordered = sorted((platform, value) for platform, value in keys if value is not None)
-    return [(platform, [value for _, value in some]) for platform, some in groupby(ordered, key=lambda key: key[0])]

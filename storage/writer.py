@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from moments.errors import StoreError
 from moments.live import Marked, MarkRequest
-from moments.sessions import Defaults
 from storage._sqlite import Connection, sentences
-from storage.transaction import Change, Memory, Message, Transaction
+from storage.memory import Memory, Message
+from storage.transaction import Change, Transaction
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Writer:
 
     connection: Connection
     path: Path
-    defaults: Defaults
+    memory: Memory
     on_commit: Callable[[Sequence[Change]], None]
     """Told what changed once it is durable, before anyone is answered; must not fail."""
     stats: WriterStats = field(default_factory=WriterStats)
@@ -71,7 +71,6 @@ class Writer:
     _broken: Exception | None = None
     """What ended the one transaction that is held, if anything did."""
     _closing: bool = False
-    _memory: Memory = field(default_factory=Memory)
     _data_version: int = -1
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
@@ -127,7 +126,7 @@ class Writer:
                 await self._roll_back()
 
     async def _write(self, batch: list[_Waiting]) -> None:
-        transaction = Transaction(self.connection, self.defaults, self._memory)
+        transaction = Transaction(self.connection, self.memory)
         try:
             with sentences(self.path):
                 await self._begin()
@@ -174,7 +173,7 @@ class Writer:
         data_version = await self.connection.together(_begin)
         if data_version != self._data_version:
             self._data_version = data_version
-            self._memory.clear()
+            self.memory.clear()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         self.stats.failures += 1
@@ -184,7 +183,7 @@ class Writer:
                 answer.set_exception(error)
 
     async def _roll_back(self) -> None:
-        self._memory.clear()
+        self.memory.clear()
         if self.connection.in_transaction:
             try:
                 await self.connection.execute("ROLLBACK")

@@ -1,0 +1,142 @@
+"""What the writer knows without asking the disk, and how it is read from there."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from moments.crowd import Point
+from moments.live import Author, LiveChannel, MarkRequest, Place
+from moments.people import Account
+from moments.sessions import Channel, Defaults
+from storage import rows
+from storage._sqlite import Connection, from_microseconds, scalar
+
+Message = tuple[str, str]
+"""A message as platforms know it: (platform, message id)."""
+Row = tuple[int, int]
+"""A mark as the store knows it: (session row, number)."""
+
+CHANNELS_REMEMBERED = 100
+ACCOUNTS_REMEMBERED = 100_000
+
+_IN_SIZES = (1, 4, 32, 256, 1024)
+_MADE_A_MARK = "SELECT source_message_id, session_id, number FROM mark WHERE platform = ? AND source_message_id IN "
+_HANDLED = "SELECT message_id FROM handled_message WHERE platform = ? AND message_id IN "
+_ACCOUNTS = "SELECT user_id, id, person_id, display_name FROM account WHERE platform = ? AND user_id IN "
+_NEXT_ACCOUNT = "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM account), (SELECT coalesce(max(id), 0) FROM person))"
+_CHANNEL = f"SELECT {rows.CHANNEL} FROM channel WHERE platform = ? AND platform_id = ?"  # noqa: S608 -- constants only
+_NEWEST_SESSION = (
+    f"SELECT {rows.SESSION}, session.last_number FROM session JOIN channel ON channel.id = session.channel_id"  # noqa: S608 -- constants only
+    " WHERE channel_id = ? ORDER BY session.id DESC LIMIT 1"
+)
+_SEGMENTS = f"SELECT {rows.SEGMENT} FROM segment WHERE session_id = ? ORDER BY segment_index"  # noqa: S608 -- constants only
+_PEOPLE = (
+    "SELECT account.person_id, count(*), max(mark.instant)"
+    " FROM mark JOIN account ON account.id = mark.account_id WHERE session_id = ? GROUP BY account.person_id"
+)
+_POINTS = (
+    "SELECT segment_index, offset_seconds, number, account.person_id"
+    " FROM mark JOIN account ON account.id = mark.account_id"
+    " WHERE session_id = ? AND segment_index = ? AND hidden_by IS NULL ORDER BY offset_seconds, number"
+)
+
+
+class Memory:
+    """The busy channels and their people. Thrown away whenever the disk may know better.
+
+    What is read is what the connection's transaction has written so far: gathered rows must be flushed before.
+    """
+
+    def __init__(self, connection: Connection, defaults: Defaults) -> None:
+        self.channels: OrderedDict[tuple[str, str], LiveChannel] = OrderedDict()
+        self.accounts: dict[tuple[str, str], Account] = {}
+        self.next_account = 0
+        """The id of the next account and person; 0 while it is not known."""
+        self._connection = connection
+        self._defaults = defaults
+
+    def clear(self) -> None:
+        """Know nothing."""
+        self.channels.clear()
+        self.accounts.clear()
+        self.next_account = 0
+
+    async def repeated(self, messages: Iterable[Message]) -> dict[Message, Row | None]:
+        """Which of these messages came before: with the mark each made, or None when it made none."""
+        found: dict[Message, Row | None] = {}
+        for platform, ids in _by_platform(messages):
+            for message_id, session_row, number in await self._in(_MADE_A_MARK, platform, ids):
+                found[platform, message_id] = (session_row, number)
+            for (message_id,) in await self._in(_HANDLED, platform, ids):
+                found[platform, message_id] = None
+        return found
+
+    async def learn_authors(self, requests: Iterable[MarkRequest]) -> None:
+        """Read the accounts of authors not met yet; who is in none of them has no account."""
+        if len(self.accounts) > ACCOUNTS_REMEMBERED:
+            self.accounts.clear()
+        strangers = {request.author[:2] for request in requests} - self.accounts.keys()
+        for platform, users in _by_platform(strangers):
+            for user, account, person, name in await self._in(_ACCOUNTS, platform, users):
+                self.accounts[platform, user] = Account(account, person, platform, user, name)
+        if not self.next_account:
+            self.next_account = await scalar(self._connection, _NEXT_ACCOUNT)
+
+    def stranger(self, author: Author) -> Account:
+        """The account somebody without one would get."""
+        return Account(self.next_account, self.next_account, *author)
+
+    def meet(self, account: Account, author: Author) -> Account:
+        """Know an account, under its present name, from now on."""
+        account = replace(account, display_name=author.display_name)
+        self.accounts[author[:2]] = account
+        self.next_account = max(self.next_account, account.id + 1)
+        return account
+
+    async def channel(self, place: Place) -> LiveChannel:
+        """The channel with its newest session; one that was never stored has the id 0."""
+        known = self.channels.get(place[:2])
+        if known is None:
+            known = self.channels[place[:2]] = await self._read_channel(place)
+            if len(self.channels) > CHANNELS_REMEMBERED:
+                self.channels.popitem(last=False)
+        self.channels.move_to_end(place[:2])
+        return known
+
+    async def learn_crowd(self, live: LiveChannel, segment_index: int) -> None:
+        """Read who marked where in one segment of the channel's session."""
+        session_row = live.session.row_id if live.session else 0
+        points = await self._fetch(_POINTS, session_row, segment_index)
+        live.load_crowd(segment_index, [Point(*point) for point in points])
+
+    async def _read_channel(self, place: Place) -> LiveChannel:
+        found = await self._fetch(_CHANNEL, *place[:2])
+        channel = next(map(rows.channel, found), None) or Channel(0, *place)
+        live = LiveChannel(channel, channel.seconds(self._defaults))
+        for *session, last_number in await self._fetch(_NEWEST_SESSION, channel.id):
+            live.session = rows.session(session, await self._fetch(_SEGMENTS, session[0]))
+            live.last_number = last_number
+            for person, marks, last in await self._fetch(_PEOPLE, session[0]):
+                live.marks_by_person[person] = marks
+                live.last_accepted[person] = from_microseconds(last)
+        return live
+
+    async def _in(self, sql: str, platform: str, values: Sequence[str]) -> list[Any]:
+        """Rows of `… IN (values)`, in few statement shapes so that SQLite need not parse each anew."""
+        found: list[Any] = []
+        for start in range(0, len(values), _IN_SIZES[-1]):
+            some = values[start : start + _IN_SIZES[-1]]
+            size = next(size for size in _IN_SIZES if size >= len(some))
+            padded = [*some, *[some[-1]] * (size - len(some))]
+            found += await self._fetch(f"{sql}({', '.join('?' * size)})", platform, *padded)
+        return found
+
+    async def _fetch(self, sql: str, *parameters: object) -> list[Any]:
+        return list(await self._connection.execute_fetchall(sql, parameters))
+
+
+def _by_platform(keys: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    ordered = sorted(keys)
+    return [(platform, [value for _, value in some]) for platform, some in groupby(ordered, key=lambda key: key[0])]

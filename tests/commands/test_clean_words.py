@@ -1,0 +1,55 @@
+"""Every human string passes the one cleaner before it is stored (TXT-1)."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from commands.model import Heard
+from moments.live import Author, Place
+from moments.notes import clean_name, clean_note
+from moments.people import Role
+from tests.chat import CONSOLE, EVENING, Chat
+
+HOSTILE = "  \u202eevil\u2066\x1b[2J\x00 Z" + "\u0301" * 40 + " \ud800 " + "名" * 200
+FREE_TEXT = {
+    "note": clean_note,
+    "submitted_by": clean_name,
+    "display_name": clean_name,
+    "title": clean_name,
+    "game": clean_name,
+}
+KEYS_AND_WORDS_OF_OURS = {
+    "platform",
+    "platform_id",
+    "user_id",
+    "public_id",
+    "visibility",
+    "status",
+    "source_message_id",
+    "message_id",
+    "hidden_by",
+    "hidden_reason",
+    "stream_id",
+    "digest",
+}
+
+
+async def test_TXT_1_every_text_column_holds_clean_words(chat: Chat, database: Path) -> None:
+    place, author = Place("console", "c1", HOSTILE), Author("console", "u1", HOSTILE)
+    for seconds, text in enumerate((f"!start {HOSTILE} | {HOSTILE}", f"!clip {HOSTILE}", f"!renote new {HOSTILE}")):
+        chat.passes(seconds)
+        instant = EVENING + timedelta(seconds=1)
+        reply = await chat.dispatcher.hear(Heard(CONSOLE, place, author, Role.BROADCASTER, text, instant))
+        assert reply is not None
+        assert not reply.private, reply.text
+    with closing(sqlite3.connect(database)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[2] == "TEXT"]
+            assert set(columns) <= FREE_TEXT.keys() | KEYS_AND_WORDS_OF_OURS, "a new column needs a line above"
+            for column in FREE_TEXT.keys() & set(columns):
+                for (value,) in connection.execute(f"SELECT {column} FROM {table}"):  # noqa: S608 -- names of our own
+                    assert value
+                    cleaned = FREE_TEXT[column](value)
+                    assert value == (cleaned if isinstance(cleaned, str) else cleaned.text)
