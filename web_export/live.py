@@ -17,6 +17,8 @@ from web_export.shapes import session_json, timestamp_json
 from web_export.views import public_session
 
 HEARTBEAT_SECONDS = 20
+RETRY_MS = 3000
+"""How long a browser that lost the stream rests before it asks again."""
 LIFETIME_SECONDS = 30 * 60
 STREAMS_AN_ADDRESS, STREAMS_IN_ALL = 10, 500
 CATCH_UP_SECONDS = 2
@@ -115,7 +117,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         # A reader who left shows as a ConnectionError; when the session or the store is gone, the browser asks again.
         with contextlib.suppress(ConnectionError, NotFound, StoreError):
             await response.prepare(request)
-            await response.write(b"retry: 3000\n\n")
+            await response.write(b"retry: %d\n\n" % RETRY_MS)
             async with streams.lifetime() as scope:
                 pulse = asyncio.create_task(_beat(response, scope))
                 try:

@@ -23,12 +23,14 @@ def test_counts_and_people_are_those_of_the_crowd_rule(points: list[Point], wind
     for point in points:
         assert made.people_at(point.segment_index, point.offset_seconds) == people[point.number]
     assert made.crowds == sum(group.people > 1 for group in groups)
+    assert made.places == len({(point.segment_index, point.offset_seconds) for point in points})
     assert [moment.people for moment in made.largest] == sorted(
         (group.people for group in groups if group.people > 1), reverse=True
     )[:LARGEST]
     for segment in range(5):
         inside = [point for point in points if point.segment_index == segment]
         assert made.offsets(segment) == [point.offset_seconds for point in inside]
+        assert made.offsets(segment, 90) == [point.offset_seconds for point in inside if point.offset_seconds < 90]
         assert made.count(segment, 20, 90) == sum(20 <= point.offset_seconds < 90 for point in inside)
 
 

@@ -234,6 +234,7 @@ async function refresh() {
     for (const section of read.querySelectorAll(".group")) {
       put(`.group[data-segment="${section.dataset.segment}"] > h3`, section.firstElementChild.textContent);
     }
+    for (const item of read.querySelectorAll(".mark")) recount(item);
     const now = read.getElementById("session").dataset;
     Object.assign(state, { status: now.status, marks: Number(now.marks), readAt: performance.now() });
     put("[data-marks]:not(.session)", plural(state.marks, "mark"));
@@ -242,6 +243,13 @@ async function refresh() {
   } catch {
     return null; // the next change tries again
   }
+}
+
+function recount(item) {
+  // A mark's crowd grows with the marks that follow it.
+  const mine = list.querySelector(`[data-number="${item.dataset.number}"] .small`);
+  const theirs = item.querySelector(".small");
+  if (mine && mine.textContent !== theirs.textContent) mine.replaceWith(theirs);
 }
 
 function swap(read, id) {
