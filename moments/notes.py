@@ -5,6 +5,7 @@ Characters here are user-perceived ones: grapheme clusters, after Unicode's own 
 
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ def clean_note(text: str, limit: int = NOTE_LIMIT) -> Note:
         text = cleaned
 
 
+@lru_cache(maxsize=4096)  # the same few people speak all evening
 def clean_name(text: str) -> str:
     """A title, a game or a display name, cleaned as a note is; at most 60 characters."""
     return clean_note(text, NAME_LIMIT).text
