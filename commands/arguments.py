@@ -19,29 +19,35 @@ class Argument:
     read: Callable[[str], tuple[Any, str] | None]
 
 
+def first_word(text: str) -> tuple[str, str]:
+    """The first word and what follows it; any white space parts them, the full-width one of Japanese keyboards too."""
+    word, *rest = text.split(None, 1) or [""]
+    return word, rest[0].rstrip() if rest else ""
+
+
 def _back(text: str) -> tuple[int, str] | None:
-    word, _, rest = text.partition(" ")
+    word, rest = first_word(text)
     seconds = seconds_back(word)
     if seconds is None:
         return None
     if seconds > MOST_SECONDS_BACK:
         raise UsageError(f"You can go back {MOST_SECONDS_BACK} seconds at most. Try `clip` -{MOST_SECONDS_BACK}.")
-    return seconds, rest.lstrip()
+    return seconds, rest
 
 
 def _shift(text: str) -> tuple[int, str] | None:
-    word, _, rest = text.partition(" ")
+    word, rest = first_word(text)
     return (parse_shift(word), rest) if word else None
 
 
 def _number(text: str) -> tuple[int, str] | None:
-    word, _, rest = text.partition(" ")
+    word, rest = first_word(text)
     return (parse_number(word), rest) if word else None
 
 
 def _word(text: str) -> tuple[str, str] | None:
-    word, _, rest = text.partition(" ")
-    return (word, rest.lstrip()) if word else None
+    word, rest = first_word(text)
+    return (word, rest) if word else None
 
 
 def _words(text: str) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from commands.model import Invocation, Reply, quoted
 from commands.registry import command
 from moments.errors import NotFound, UsageError
 from moments.live import Marked, MarkRequest
-from moments.marks import Timestamp, shifted
+from moments.marks import Timestamp, moved
 from moments.notes import NOTE_LIMIT, Note, clean_note
 from moments.people import Role
 from moments.wording import counted
@@ -54,9 +54,7 @@ async def adjust(call: Invocation, seconds: Shift) -> Reply:
 
     async def move(transaction: Transaction) -> Marked:
         mark = await _own_last_mark(call, transaction)
-        base = mark.offset_seconds - mark.adjust_seconds
-        shift = shifted(base, mark.adjust_seconds + seconds)
-        return await _change(call, transaction, mark, mark._replace(offset_seconds=base + shift, adjust_seconds=shift))
+        return await _change(call, transaction, mark, moved(mark, seconds))
 
     marked = await call.write(move)
     mark = marked.mark
@@ -85,10 +83,8 @@ async def delclip(call: Invocation, number: Number) -> Reply:
     async def hide(transaction: Transaction) -> Timestamp:
         mark = await transaction.mark_numbered(call.heard.place, number)
         if mark is None:
-            raise NotFound(f"There is no mark #{number} in this session.")
-        author = call.heard.author
-        hidden = mark._replace(hidden_by=f"{author.platform}:{author.user_id}", hidden_reason="delclip")
-        await transaction.change_mark(call.heard.place, mark, hidden, call.arrived)
+            raise NotFound(f"There is no mark #{number} in this session. Type `clips` for the page that lists them.")
+        await transaction.hide_mark(call.heard.place, mark, call.heard.author, "delclip", call.arrived)
         return mark
 
     mark = await call.write(hide)

@@ -7,18 +7,21 @@ import structlog
 from commands import clip, forgetme, help, links, stream  # noqa: A004, F401 -- importing them registers their commands
 from commands.access import may
 from commands.admission import Admission
+from commands.arguments import first_word
 from commands.model import COMMAND_NAME, Heard, Invocation, Platform, Reply
 from commands.registry import NAMES, Command
 from commands.services import Services
-from moments.errors import MomentsError, NotAllowed, TooFast, UsageError
+from moments.errors import MomentsError, NotAllowed, Repeated, StoreBusy, StoreError, StoreFull, TooFast, UsageError
 from moments.notes import clean_name, shortened
 from moments.people import Role
-from storage import Repeated
 
 MOST_TYPED = 2_000
 """Characters of a message that are looked at; no platform's are longer."""
 GROUP = "moments"
 """`!moments clip` is `!clip`, for rooms where another bot answers to the short word."""
+
+STORE_DOWN = "Nothing can be kept or read right now. Whoever runs Moments finds the reason in its log."
+"""What chat is told of a damaged or read-only store: the log has the path, the room need not."""
 
 _MENTION = re.compile(r"@(?=\w)")
 _LINES = re.compile(r"[\r\n\x00-\x1f\x7f]+")
@@ -48,12 +51,15 @@ class Dispatcher:
     async def _answer(self, heard: Heard, command: Command | None, text: str) -> Reply | None:
         try:
             return await _allowed(command, heard.role).run(
-                Invocation(self._services, heard, self._services.clock()), text
+                Invocation(self._services, heard, heard.arrived or self._services.clock()), text
             )
         except Repeated:
             return None
         except (TooFast, NotAllowed) as refusal:
             return Reply(str(refusal), private=True) if heard.platform.answers_refusals else None
+        except StoreError as error:
+            _log.error("the store refused", command=command.name if command else None, error=str(error))
+            return Reply(str(error) if isinstance(error, StoreBusy | StoreFull) else STORE_DOWN, private=True)
         except MomentsError as error:
             return Reply(str(error), private=True)
         except Exception:
@@ -84,14 +90,16 @@ def _find(heard: Heard) -> tuple[Command | None, str] | None:
     text, prefix = heard.text.lstrip(), heard.platform.prefix
     if not text.startswith(prefix):
         return None
-    word, _, rest = text[len(prefix) : MOST_TYPED].partition(" ")
+    if text[len(prefix) : len(prefix) + 1].isspace():
+        return None
+    word, rest = first_word(text[len(prefix) : MOST_TYPED])
     command = NAMES.get(word.lower())
     if command is None and word.lower() == GROUP:
-        word, _, rest = rest.strip().partition(" ")
+        word, rest = first_word(rest)
         command = NAMES.get(word.lower() or "help")
     if command is None and not (heard.platform.answers_unknown and word.isalnum()):
         return None
-    return command, rest.strip()
+    return command, rest
 
 
 def _presentable(reply: Reply, platform: Platform) -> Reply:

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from commands.model import Invocation, Reply
 from commands.registry import command
+from commands.services import Asked
+from moments.errors import Repeated
 from moments.wording import counted
 from storage import Forgotten, Transaction, ledger
 
@@ -17,14 +19,17 @@ async def forgetme(call: Invocation) -> Reply:
     author = call.heard.author
     waiting = call.services.asked_to_forget
     asked = waiting.pop(author[:2], None)
-    if asked is not None and timedelta(0) <= call.arrived - asked <= CONFIRM_WITHIN:
+    if asked is not None and asked.message_id is not None and asked.message_id == call.heard.message_id:
+        waiting[author[:2]] = asked
+        raise Repeated("That message was handled before.")  # delivered twice is not said twice
+    if asked is not None and timedelta(0) <= call.arrived - asked.at <= CONFIRM_WITHIN:
         return await _forget(call)
     marks = await call.services.store.marks_of(author.platform, author.user_id)
     if marks is None:
         return Reply("There is nothing of yours here.", private=True)
     while len(waiting) >= MOST_WAITING:
         del waiting[next(iter(waiting))]
-    waiting[author[:2]] = call.arrived
+    waiting[author[:2]] = Asked(call.arrived, call.heard.message_id)
     what = f"This deletes your {counted(marks, 'mark')} everywhere, for good."
     return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True)
 

@@ -48,6 +48,8 @@ class Heard(NamedTuple):
     """When it was typed, by the platform's clock."""
     message_id: str | None = None
     """The platform's own id of it: the same message is handled once."""
+    arrived: datetime | None = None
+    """When it reached us, where that is not now: a line that tells its own time."""
 
 
 class Invocation(NamedTuple):

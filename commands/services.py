@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from commands.feed import Feed
 from moments.sessions import Defaults
@@ -15,6 +16,13 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The wall clock, aware."""
     return datetime.now(UTC)
+
+
+class Asked(NamedTuple):
+    """A question that waits for its answer: when it was put, and by which message."""
+
+    at: datetime
+    message_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,8 @@ class Services:
     keys: SecretKeys
     formats: tuple[str, ...] = ()
     """The downloads a session's page offers, by the ending of their files."""
-    asked_to_forget: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    """Who asked to be forgotten and has yet to say it twice: (platform, user id) → when."""
+    asked_to_forget: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    """Who asked to be forgotten and has yet to say it twice, by platform and user id."""
 
     def link(self, path: str) -> str:
         """A page of our own, absolute."""

@@ -9,11 +9,12 @@ from commands.arguments import Game, Title
 from commands.model import Invocation, Reply, quoted
 from commands.registry import command
 from moments.errors import NotFound
+from moments.live import Place
 from moments.notes import clean_name
 from moments.sessions import NOT_LIVE, Session, Status, ended, paused, resumed, started
 from moments.timecodes import hms
 from moments.wording import ago, counted
-from storage import Transaction
+from storage import Store, Transaction
 
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ID_LENGTH = 22
@@ -84,6 +85,18 @@ async def session(call: Invocation) -> Reply:
         f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}",
     ]
     return Reply(" · ".join(words))
+
+
+async def end_open_session(store: Store, place: Place, now: datetime) -> None:
+    """End the channel's session if one is open, without a word: its log is over."""
+
+    async def apply(transaction: Transaction) -> None:
+        live = await transaction.live(place)
+        over = None if live.session is None else ended(live.session, now)
+        if over is not None:
+            await transaction.save_session(place, over)
+
+    await store.run(apply, message=None, now=now)
 
 
 async def current_session(call: Invocation) -> Session:

@@ -7,10 +7,25 @@ whole seconds, the groups follow from the seconds that hold a mark; numbers only
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 Position = tuple[int, int, int]
 """A mark's place in its session, sorting as marks are listed: (segment_index, offset_seconds, number)."""
+
+
+class Placed(Protocol):
+    """What stands somewhere in a session."""
+
+    @property
+    def segment_index(self) -> int:
+        """Which segment, from 1."""
+
+    @property
+    def offset_seconds(self) -> int:
+        """How far in it."""
+
+
+P = TypeVar("P", bound=Placed)
 
 
 class Point(NamedTuple):
@@ -23,40 +38,44 @@ class Point(NamedTuple):
 
 
 class CrowdMoment(NamedTuple):
-    """The marks of one group, from its anchor (`offset_seconds`) to its last mark, and how many made them."""
+    """The marks of one group, which begins at its anchor (`offset_seconds`), and how many people made them."""
 
     segment_index: int
     offset_seconds: int
-    last_offset_seconds: int
     people: int
     numbers: tuple[int, ...]
     """The marks' numbers, in the order of their positions."""
 
 
-def crowd_moments(points: Iterable[Point], window: int) -> Iterator[CrowdMoment]:
-    """Every group of a session, lone marks included, from points in the order of their positions.
+def anchored(marks: Iterable[P], window: int) -> Iterator[list[P]]:
+    """The groups of marks that come in the order of their positions, lone ones included.
 
     Holds no more than one group at a time. A group never crosses a segment; `window` is in seconds.
     """
-    group: list[Point] = []
+    group: list[P] = []
     segment = end = -1
-    for point in points:
-        if point[1] > end or point[0] != segment:
+    for mark in marks:
+        offset = mark.offset_seconds
+        if offset > end or mark.segment_index != segment:
             if group:
-                yield _moment(group)
+                yield group
             group = []
-            segment, end = point[0], point[1] + window
-        group.append(point)
+            segment, end = mark.segment_index, offset + window
+        group.append(mark)
     if group:
-        yield _moment(group)
+        yield group
+
+
+def crowd_moments(points: Iterable[Point], window: int) -> Iterator[CrowdMoment]:
+    """Every group of a session, lone marks included, from points in the order of their positions."""
+    return map(_moment, anchored(points, window))
 
 
 def _moment(group: list[Point]) -> CrowdMoment:
-    first, last = group[0], group[-1]
+    first = group[0]
     return CrowdMoment(
         first.segment_index,
         first.offset_seconds,
-        last.offset_seconds,
         len({point.person_id for point in group}),
         tuple([point.number for point in group]),
     )

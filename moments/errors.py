@@ -2,12 +2,15 @@
 
 MomentsError                its text is one sentence for a person
 ├── UsageError              what was typed cannot be used; says what to type instead
-│   ├── TimecodeError
-│   └── ChatLogError        names the line
+│   └── TimecodeError
+├── ChatLogError            a chat log that cannot be read; names the line
+├── SettingsError           settings that cannot be used (bot.settings); a line for each
+├── SecretKeyError          a key file that cannot be trusted (storage.keys)
 ├── Refusal                 a rule says no: not live, paused, too fast, not yours
 │   ├── TooFast             the cooldown; some platforms keep silent about it
 │   └── NotAllowed          the caller's role does not reach
 ├── NotFound                nothing is there, or nothing the caller may see
+├── Repeated                the very same message again; it is answered no second time
 └── StoreError              the store cannot do it now; nothing was kept and nothing was lost
     ├── StoreBusy           another process holds the database
     ├── StoreFull           the disk is full
@@ -29,7 +32,7 @@ class TimecodeError(UsageError):
     """A time, shift or range that cannot be read."""
 
 
-class ChatLogError(UsageError):
+class ChatLogError(MomentsError):
     """A line of a chat log that cannot be read; the text names the line."""
 
 
@@ -47,6 +50,10 @@ class NotAllowed(Refusal):
 
 class NotFound(MomentsError):
     """Nothing is there, or nothing the caller may see: both answer alike."""
+
+
+class Repeated(MomentsError):
+    """The very same message was handled before; it is answered no second time."""
 
 
 class StoreError(MomentsError):

@@ -13,13 +13,15 @@ from moments.crowd import CrowdIndex, Point
 from moments.errors import Refusal, TooFast
 from moments.marks import Timestamp, base_offset, shifted
 from moments.people import Account
-from moments.sessions import Channel, Defaults, Segment, Session, open_segment_at
+from moments.sessions import LATE_SECONDS, Channel, Defaults, Segment, Session, open_segment_at
 from moments.wording import counted
 
 MARKS_PER_PERSON = 500
 """In one session, moderators aside (research/security.md RES-4)."""
 MARKS_PER_SESSION = 1_000_000
 MOST_PACES = 20_000
+"""People whose pace is remembered before those long past their cooldown are let go."""
+_LATE = timedelta(seconds=LATE_SECONDS)
 
 _SECOND = timedelta(seconds=1)
 
@@ -75,6 +77,7 @@ class LiveChannel:
     crowds: dict[int, CrowdIndex] = field(default_factory=dict)
     """By segment index; read from the store when a segment is first asked for."""
     marks_by_person: Counter[int] = field(default_factory=Counter)
+    most_paces: int = MOST_PACES
     last_accepted: dict[int, datetime] = field(default_factory=dict)
     """When each person's last mark here was typed: the cooldown counts from it."""
     cooldown: timedelta = field(init=False)
@@ -134,10 +137,15 @@ class LiveChannel:
                 wait = self.seconds.cooldown_seconds - apart // _SECOND
                 raise TooFast(f"Too fast: you can mark again in {counted(wait, 'second')}.")
         if self.marks_by_person.get(person, 0) >= MARKS_PER_PERSON:
-            raise Refusal(f"You have {counted(MARKS_PER_PERSON, 'mark')} in this session, and that is the most.")
+            most = counted(MARKS_PER_PERSON, "mark")
+            raise Refusal(f"You have {most} in this session, and that is the most. `unclip` removes your last.")
 
     def _remember(self, person: int, instant: datetime) -> None:
+        last = self.last_accepted.get(person)
+        if last is not None and timedelta(0) < last - instant <= _LATE:
+            return  # a message that was overtaken; further back, the clock was set back
         self.last_accepted[person] = instant
-        if len(self.last_accepted) > MOST_PACES:
+        if len(self.last_accepted) > self.most_paces:
             horizon = instant - self.cooldown
             self.last_accepted = {who: when for who, when in self.last_accepted.items() if when > horizon}
+            self.most_paces = max(MOST_PACES, 2 * len(self.last_accepted))

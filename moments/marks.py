@@ -45,6 +45,13 @@ def base_offset(instant: datetime, segment_start: datetime) -> int:
     return max(0, (instant - segment_start) // _SECOND)
 
 
+def moved(mark: Timestamp, seconds: int) -> Timestamp:
+    """The mark, shifted once more, never to before its segment's start."""
+    base = mark.offset_seconds - mark.adjust_seconds
+    adjust = shifted(base, mark.adjust_seconds + seconds)
+    return mark._replace(offset_seconds=base + adjust, adjust_seconds=adjust)
+
+
 def shifted(base: int, adjust: int) -> int:
     """The shift that can be applied to a base offset: as asked, but never to before the segment's start."""
     return max(adjust, -base)

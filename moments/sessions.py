@@ -171,12 +171,13 @@ def open_segment_at(session: Session | None, instant: datetime, arrived: datetim
         return last
     if (arrived - instant).total_seconds() <= LATE_SECONDS:
         for segment in reversed(session.segments):
-            if segment.end_time is not None and segment.start_time <= instant < segment.end_time:
+            # Closed after the mark arrived: another telling of the same time, as a log replayed beside it is.
+            if segment.end_time is not None and segment.start_time <= instant < segment.end_time <= arrived:
                 return segment
     not_ended(session, arrived)
     if session.status is Status.PAUSED:
         raise Refusal(f"Paused at {hms(last.seconds(arrived))}: marks count again after a moderator types `resume`.")
-    raise Refusal("That was typed while the session was not running, so it was not kept.")
+    raise Refusal("That was typed while the session was not running, so it was not kept. Type `clip` again.")
 
 
 LATE_SECONDS = 30

@@ -42,12 +42,12 @@ def parse_shift(word: str) -> int:
     """Seconds from the `±N` of `adjust`: a sign is required, at most 7,200 either way; else TimecodeError."""
     found = _SHIFT.fullmatch(word)
     if found is None:
-        raise TimecodeError("Say by how many seconds: adjust +5 or adjust -5.")
+        raise TimecodeError("Say by how many seconds: `adjust` +5 or `adjust` -5.")
     sign, seconds = found[1], int(found[2])
     if seconds > LONGEST_SHIFT:
-        raise TimecodeError(f"A mark moves by at most {LONGEST_SHIFT} seconds.")
+        raise TimecodeError(f"A mark moves by at most {LONGEST_SHIFT} seconds at once: `adjust` +{LONGEST_SHIFT}.")
     if not sign:
-        raise TimecodeError(f"Say which way: adjust +{seconds} or adjust -{seconds}.")
+        raise TimecodeError(f"Say which way: `adjust` +{seconds} or `adjust` -{seconds}.")
     return seconds if sign == "+" else -seconds
 
 

@@ -10,30 +10,27 @@ What a Store promises:
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from moments.errors import NotFound, StoreReadOnly
+from moments.errors import NotFound, StoreError, StoreReadOnly
 from moments.sessions import Defaults
 from storage import _sqlite, migrations
 from storage.memory import Memory, Message
 from storage.reads import Reads, Totals
-from storage.transaction import Change, Forgotten, Repeated, Transaction
+from storage.transaction import Change, Forgotten, Transaction
 from storage.writer import Job, Writer, WriterStats
 
 READERS = 3
 CHECKED_AT_OPENING = 32 * 1024 * 1024
 """Bytes up to which a database is checked through before it is used; larger ones by `moments doctor`."""
-MESSAGES_REMEMBERED_DAYS = 7
 
 __all__ = [
     "Change",
     "Forgotten",
     "Job",
     "Message",
-    "Repeated",
     "Store",
     "Totals",
     "Transaction",
@@ -45,9 +42,11 @@ __all__ = [
 class Store(Reads):
     """Everything that is kept. The reads are storage.reads.Reads; see the package's docstring for the promises."""
 
-    def __init__(self, path: Path, writer: Writer, readers: asyncio.Queue[_sqlite.Connection]) -> None:
-        super().__init__(path, readers)
+    def __init__(self, writer: Writer, readers: Sequence[_sqlite.Connection]) -> None:
+        super().__init__(writer.path, readers)
         self._writer = writer
+        self.writing = asyncio.create_task(writer.serve(), name="store writer")
+        """Ends when the store is closed; if it ends before, nothing can be kept any more and its exception says why."""
         self.mark = writer.mark
         self.run = writer.run
 
@@ -55,6 +54,17 @@ class Store(Reads):
     def stats(self) -> WriterStats:
         """What the writer has done since the store was opened."""
         return self._writer.stats
+
+    async def ping(self) -> None:
+        """Raise a StoreError when the store cannot be read, or not be written any more."""
+        if self.writing.done():
+            raise StoreError("The store has stopped writing. Restart Moments; its log says why.")
+        await super().ping()
+
+    async def close(self) -> None:
+        """Write what waits, then end."""
+        self._writer.close()
+        await self.writing
 
     @asynccontextmanager
     async def one_transaction(self) -> AsyncIterator[None]:
@@ -91,23 +101,15 @@ async def open_store(
     if path.is_dir():
         raise StoreReadOnly(f"{path} is a folder. Set MOMENTS_DATABASE_URL to a file.")
     _sqlite.create_file(path)
-    connection = await _sqlite.connect(path)
-    readers: asyncio.Queue[_sqlite.Connection] = asyncio.Queue()
-    try:
+    async with AsyncExitStack() as connections:
+        connection = await connections.enter_async_context(_sqlite.opened(path))
         await _prepare(connection, path)
-        for _ in range(READERS):
-            readers.put_nowait(await _sqlite.connect(path, read_only=True))
-        writer = Writer(connection, path, Memory(connection, defaults), on_commit)
-        serving = asyncio.create_task(writer.serve(), name="store writer")
+        readers = [await connections.enter_async_context(_sqlite.opened(path, read_only=True)) for _ in range(READERS)]
+        store = Store(Writer(connection, path, Memory(connection, defaults), on_commit), readers)
         try:
-            yield Store(path, writer, readers)
+            yield store
         finally:
-            writer.close()
-            await serving
-    finally:
-        while not readers.empty():
-            await readers.get_nowait().close()
-        await connection.close()
+            await store.close()
 
 
 async def _prepare(connection: _sqlite.Connection, path: Path) -> None:
@@ -116,7 +118,3 @@ async def _prepare(connection: _sqlite.Connection, path: Path) -> None:
             await _sqlite.check(connection, path)
         await migrations.migrate(connection, path)
         await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-        horizon = int((time.time() - MESSAGES_REMEMBERED_DAYS * 86_400) * 1e6)
-        old = "FROM handled_message WHERE handled_at < ?"
-        if await _sqlite.scalar(connection, f"SELECT count(*) {old}", (horizon,)):
-            await connection.execute(f"DELETE {old}", (horizon,))

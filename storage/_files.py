@@ -1,20 +1,16 @@
 """Files that must survive a crash, and what the system says about them as sentences. No SQL."""
 
 import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from moments.errors import NotFound, StoreBusy, StoreFull, StoreReadOnly
+from moments.errors import NotFound, StoreFull, StoreReadOnly
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite may keep beside a database, by the end of its name."""
-
-# https://www.sqlite.org/fileformat2.html#the_lock_byte_page: every connection in WAL mode holds a shared lock here.
-_SHARED_BYTES, _SHARED_LENGTH = 0x40000000 + 2, 510
 
 
 @contextmanager
@@ -61,22 +57,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def refuse_in_use(database: Path) -> None:
-    """Raise StoreBusy when another process has the database open, damaged or not.
-
-    Not to be called while this process has it open: closing a file gives up the locks of the whole process.
-    """
-    if not database.exists():
-        return
-    with sentences(database.parent), database.open("r+b") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_LENGTH, _SHARED_BYTES)
-        except OSError as error:
-            if error.errno not in {errno.EACCES, errno.EAGAIN}:
-                raise
-            raise StoreBusy(IN_USE.format(database)) from error
-
-
-IN_USE = "{} is in use. Stop Moments first, then restore."

@@ -5,8 +5,8 @@ Only errors a person can mend become ours; anything else stays loud.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -113,6 +113,18 @@ async def connect(path: Path, *, read_only: bool = False, untouched: bool = Fals
             await connection.close()
             raise
     return connection
+
+
+@asynccontextmanager
+async def opened(path: Path, *, read_only: bool = False) -> AsyncIterator[Connection]:
+    """A connection that is closed at the end, whatever it is doing then."""
+    connection = await connect(path, read_only=read_only)
+    try:
+        yield connection
+    finally:
+        if read_only:
+            await connection.interrupt()
+        await connection.close()
 
 
 async def scalar(connection: aiosqlite.Connection, sql: str, parameters: tuple[object, ...] = ()) -> int:

@@ -1,6 +1,5 @@
 """Looking at a database without touching it, for `moments doctor`."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,12 +72,10 @@ async def _look(path: Path, *, untouched: bool) -> Inspection:
 
 
 async def _contents(connection: Connection, path: Path, inspection: Inspection) -> Inspection:
-    one: asyncio.Queue[Connection] = asyncio.Queue()
-    one.put_nowait(connection)
     return Inspection(
         inspection.size_bytes,
         inspection.version,
         sessions=await scalar(connection, "SELECT count(*) FROM session"),
         marks=await scalar(connection, "SELECT count(*) FROM mark"),
-        open_sessions=tuple(await Reads(path, one).open_sessions()),
+        open_sessions=tuple(await Reads(path, [connection]).open_sessions()),
     )

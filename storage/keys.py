@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from moments.errors import MomentsError, StoreFull, StoreReadOnly
+from storage import _files
 
 DERIVED_BYTES = 32
-SHORTEST = 32
+SHORTEST_KEY = 32
 """Characters in a secret that is long enough to be one."""
 
 
@@ -80,7 +81,7 @@ def read_key_file(path: Path) -> str:
         secret = os.read(descriptor, 4096).decode("ascii", errors="replace").strip()
     finally:
         os.close(descriptor)
-    if len(secret) < SHORTEST or not (secret.isascii() and secret.isprintable()):
+    if len(secret) < SHORTEST_KEY or not (secret.isascii() and secret.isprintable()):
         raise SecretKeyError(f"{path} holds no key. Put the right one back, or remove it to have a new one made.")
     return secret
 
@@ -105,13 +106,5 @@ def _create(path: Path) -> str:
     except BaseException:
         path.unlink(missing_ok=True)  # half a key would be refused for ever
         raise
-    _sync_folder(path.parent)
+    _files.sync(path.parent)
     return secret
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

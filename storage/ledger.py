@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from moments.live import Author
 from storage._sqlite import Connection
 
 PURPOSE = "erasure ledger"
@@ -15,6 +16,11 @@ NOBODY = "deleted"
 SPEND_MESSAGES = (
     "INSERT INTO handled_message (platform, message_id, handled_at)"
     " SELECT platform, source_message_id, ? FROM mark WHERE source_message_id IS NOT NULL AND"
+)
+
+# The key is what account_key() makes.
+_FORGET_HIDING = (
+    "UPDATE mark SET hidden_by = ? WHERE hidden_by = (SELECT platform || ':' || user_id FROM account WHERE id = ?)"
 )
 
 Ledger = dict[str, int]
@@ -39,6 +45,11 @@ class Gone(NamedTuple):
 def erasure_digest(key: bytes, platform: str, user_id: str) -> str:
     """How the ledger knows somebody without naming them (PRIV-4)."""
     return hmac.new(key, f"{platform}:{user_id}".encode(), hashlib.sha256).hexdigest()
+
+
+def account_key(author: Author) -> str:
+    """How a mark says which account hid it."""
+    return f"{author.platform}:{author.user_id}"
 
 
 async def read(connection: Connection) -> Ledger:
@@ -81,13 +92,14 @@ async def forget_account(connection: Connection, account: int, *, now: int, unti
     """
     older = (account, until)
     await connection.execute(
-        "UPDATE mark SET hidden_by = ? WHERE hidden_by = (SELECT platform || ':' || user_id FROM account WHERE id = ?)",
+        _FORGET_HIDING,
         (NOBODY, account),
     )
     await connection.execute(
         f"{SPEND_MESSAGES} account_id = ? AND created_at <= ? ON CONFLICT (platform, message_id) DO NOTHING",
         (now, *older),
     )
+    await connection.execute(_DELETE_PACE, (account,))
     sessions = await connection.execute_fetchall(
         "UPDATE session SET revision = revision + 1"
         " WHERE id IN (SELECT session_id FROM mark WHERE account_id = ? AND created_at <= ?) RETURNING public_id",
@@ -106,4 +118,5 @@ async def forget_person(connection: Connection, person: int) -> None:
     await connection.execute(_DELETE_PERSON, (person,))
 
 
+_DELETE_PACE = "DELETE FROM pace WHERE person_id = (SELECT person_id FROM account WHERE id = ?)"
 _DELETE_PERSON = "DELETE FROM person WHERE id = ? AND NOT EXISTS (SELECT 1 FROM account WHERE person_id = person.id)"

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -11,15 +12,17 @@ from moments.live import Author, LiveChannel, MarkRequest, Place
 from moments.people import Account
 from moments.sessions import Channel, Defaults
 from storage import rows
-from storage._sqlite import Connection, from_microseconds, scalar
+from storage._sqlite import Connection, from_microseconds, scalar, to_microseconds
 
 Message = tuple[str, str]
 """A message as platforms know it: (platform, message id)."""
 Row = tuple[int, int]
 """A mark as the store knows it: (session row, number)."""
 
-CHANNELS_REMEMBERED = 100
+CHANNELS_REMEMBERED = 500
 ACCOUNTS_REMEMBERED = 100_000
+MESSAGES_REMEMBERED = timedelta(days=7)
+"""How long a message that made no mark is known again when it is delivered again."""
 
 _IN_SIZES = (1, 4, 32, 256, 1024)
 _MADE_A_MARK = "SELECT source_message_id, session_id, number FROM mark WHERE platform = ? AND source_message_id IN "
@@ -32,10 +35,21 @@ _NEWEST_SESSION = (
     " WHERE channel_id = ? ORDER BY session.id DESC LIMIT 1"
 )
 _SEGMENTS = f"SELECT {rows.SEGMENT} FROM segment WHERE session_id = ? ORDER BY segment_index"  # noqa: S608 -- constants only
-_PEOPLE = (
-    "SELECT account.person_id, count(*), max(mark.instant)"
+_MARKS_BY_PERSON = (
+    "SELECT account.person_id, count(*)"
     " FROM mark JOIN account ON account.id = mark.account_id WHERE session_id = ? GROUP BY account.person_id"
 )
+# Of the last two sessions, since a cooldown may begin in one and end in the next. What the one before has from after
+# the newest began was told beside it, by a log.
+_LAST_ACCEPTED = (
+    "WITH newest AS (SELECT id, created_at FROM session WHERE channel_id = ? ORDER BY id DESC LIMIT 2)"
+    " SELECT person_id, max(instant) FROM ("
+    " SELECT account.person_id, mark.instant FROM mark JOIN account ON account.id = mark.account_id"
+    " WHERE mark.session_id IN (SELECT id FROM newest) AND (mark.session_id = (SELECT max(id) FROM newest)"
+    " OR mark.instant <= (SELECT created_at FROM newest ORDER BY id DESC LIMIT 1))"
+    " UNION ALL SELECT person_id, last_accepted FROM pace WHERE channel_id = ?) AS paces GROUP BY person_id"
+)
+_OLD_MESSAGES = "DELETE FROM handled_message WHERE handled_at < ?"
 _POINTS = (
     "SELECT segment_index, offset_seconds, number, account.person_id"
     " FROM mark JOIN account ON account.id = mark.account_id"
@@ -56,6 +70,7 @@ class Memory:
         """The id of the next account and person; 0 while it is not known."""
         self._connection = connection
         self._defaults = defaults
+        self._swept: datetime | None = None
 
     def clear(self) -> None:
         """Know nothing."""
@@ -105,6 +120,12 @@ class Memory:
         self.channels.move_to_end(place[:2])
         return known
 
+    async def let_old_messages_go(self, now: datetime) -> None:
+        """Once a day, drop what is known of messages that nobody delivers again."""
+        if self._swept is None or not timedelta(0) <= now - self._swept < timedelta(days=1):
+            self._swept = now
+            await self._connection.execute(_OLD_MESSAGES, (to_microseconds(now - MESSAGES_REMEMBERED),))
+
     async def learn_crowd(self, live: LiveChannel, segment_index: int) -> None:
         """Read who marked where in one segment of the channel's session."""
         session_row = live.session.row_id if live.session else 0
@@ -118,9 +139,10 @@ class Memory:
         for *session, last_number in await self._fetch(_NEWEST_SESSION, channel.id):
             live.session = rows.session(session, await self._fetch(_SEGMENTS, session[0]))
             live.last_number = last_number
-            for person, marks, last in await self._fetch(_PEOPLE, session[0]):
+            for person, marks in await self._fetch(_MARKS_BY_PERSON, session[0]):
                 live.marks_by_person[person] = marks
-                live.last_accepted[person] = from_microseconds(last)
+        for person, last in await self._fetch(_LAST_ACCEPTED, channel.id, channel.id):
+            live.last_accepted[person] = from_microseconds(last)
         return live
 
     async def _in(self, sql: str, platform: str, values: Sequence[str]) -> list[Any]:

@@ -97,6 +97,15 @@ _LIVE_LOOP = (
         "CREATE INDEX mark_of_account ON mark (account_id, session_id, number)",
         "CREATE INDEX mark_hidden ON mark (hidden_by) WHERE hidden_by IS NOT NULL",
         "CREATE UNIQUE INDEX mark_message ON mark (platform, source_message_id) WHERE source_message_id IS NOT NULL",
+        # Who removed their newest mark: their cooldown counts from it all the same.
+        """
+        CREATE TABLE pace (
+            channel_id BIGINT NOT NULL REFERENCES channel (id),
+            person_id BIGINT NOT NULL REFERENCES person (id),
+            last_accepted BIGINT NOT NULL,
+            PRIMARY KEY (channel_id, person_id)
+        )
+        """,
         # Messages that changed something but made no mark (an adjust, an end): delivered again, they do nothing.
         """
         CREATE TABLE handled_message (

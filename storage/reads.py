@@ -1,10 +1,11 @@
 """What can be asked of the store. Every read takes a connection of its own and never waits for the writer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from moments.crowd import Point, Position
 from moments.errors import NotFound
@@ -12,6 +13,8 @@ from moments.marks import Timestamp
 from moments.sessions import Channel, Session, Visibility
 from storage import rows
 from storage._sqlite import Connection, sentences
+
+T = TypeVar("T")
 
 STREAMED_AT_ONCE = 1000
 """Marks read in one go while streaming: more is no faster and takes more memory."""
@@ -25,12 +28,15 @@ _ROWS_AFTER = (
     " ORDER BY segment_index, offset_seconds, number LIMIT ?"
 )
 _SEGMENTS = f"SELECT {rows.SEGMENT} FROM segment"  # noqa: S608 -- constants only
+_PUBLIC = f"channel.visibility = '{Visibility.PUBLIC}'"
+_MAY_SEE = f"({_PUBLIC} OR ?)"
+_OF_CHANNEL = "lower(channel.platform_id) = lower(?) AND (channel.platform = ? OR ?)"
+_NEWEST = "ORDER BY session.id DESC LIMIT 1"
 _POINTS = (
     "SELECT segment_index, offset_seconds, number, account.person_id"
     " FROM mark JOIN account ON account.id = mark.account_id WHERE session_id = ? AND hidden_by IS NULL"
     " ORDER BY segment_index, offset_seconds, number"
 )
-_PUBLIC = f"channel.visibility = '{Visibility.PUBLIC}'"
 
 
 MarkRow = tuple[int, int, str, str, int, int]
@@ -47,9 +53,11 @@ class Totals(NamedTuple):
 class Reads:
     """The reading half of a Store. Hidden marks never come out of it, nor private sessions out of its lists."""
 
-    def __init__(self, path: Path, readers: asyncio.Queue[Connection]) -> None:
+    def __init__(self, path: Path, readers: Iterable[Connection]) -> None:
         self.path = path
-        self._readers = readers
+        self._readers: asyncio.Queue[Connection] = asyncio.Queue()
+        for reader in readers:
+            self._readers.put_nowait(reader)
         self._inside: Connection | None = None
         """The writer's connection while one_transaction() lasts: what it has not committed is seen by no other."""
 
@@ -61,16 +69,16 @@ class Reads:
         """The session with this public id."""
         return next(iter(await self._sessions("WHERE public_id = ?", session_id)), None)
 
-    async def find_session(self, word: str) -> Session:
+    async def find_session(self, word: str, *, public_only: bool = False) -> Session:
         """The session meant by an id, by `latest`, or by a channel (`name` or `platform/name`): its newest."""
-        newest = "ORDER BY session.id DESC LIMIT 1"
-        found = await self._sessions("WHERE public_id = ?", word)
+        hidden_too = not public_only
+        found = await self._sessions(f"WHERE public_id = ? AND {_MAY_SEE}", word, hidden_too)
         if not found and word.lower() == "latest":
-            found = await self._sessions(newest)
+            found = await self._sessions(f"WHERE {_MAY_SEE} {_NEWEST}", hidden_too)
         if not found:
             platform, slash, name = word.rpartition("/")
-            where = "WHERE lower(channel.platform_id) = lower(?)" + (" AND channel.platform = ?" if slash else "")
-            found = await self._sessions(f"{where} {newest}", name, *([platform] if slash else []))
+            where = f"WHERE {_OF_CHANNEL} AND {_MAY_SEE} {_NEWEST}"
+            found = await self._sessions(where, name, platform, not slash, hidden_too)
         if not found:
             raise NotFound(f"There is no session {word[:60]!r}. Say an id, a channel, or latest.")
         return found[0]
@@ -166,15 +174,15 @@ class Reads:
     async def points(self, session: Session) -> list[Point]:
         """What counting the crowd needs of each visible mark, in order."""
         row = (session.row_id,)
-        async with self._reader() as connection:
-            # Made on the connection's own thread: a hundred thousand of them would hold the event loop.
-            return await connection.together(lambda sqlite: list(map(Point._make, sqlite.execute(_POINTS, row))))
+        # Made on the connection's own thread: a hundred thousand of them would hold the event loop.
+        return await self._read(lambda connection: list(map(Point._make, connection.execute(_POINTS, row))))
 
     async def notes(self, session: Session, numbers: Sequence[int]) -> dict[int, str]:
         """The words of these marks, by number; those without words are left out."""
         marks = ", ".join("?" * len(numbers))
         found = await self._fetch(
-            f"SELECT number, note FROM mark WHERE session_id = ? AND note <> '' AND number IN ({marks})",  # noqa: S608 -- question marks only
+            f"SELECT number, note FROM mark WHERE session_id = ? AND hidden_by IS NULL AND note <> ''"  # noqa: S608 -- question marks only
+            f" AND number IN ({marks})",
             *(session.row_id, *numbers),
         )
         return dict(found)
@@ -193,18 +201,24 @@ class Reads:
         return [rows.session(row, [segment for segment in segments if segment[0] == row[0]]) for row in found]
 
     async def _fetch(self, sql: str, *parameters: object) -> list[Any]:
-        async with self._reader() as connection:
-            return list(await connection.execute_fetchall(sql, parameters))
+        return await self._read(lambda connection: connection.execute(sql, parameters).fetchall())
 
-    @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Connection]:
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work on a connection of its own; it is broken off when its asker goes away."""
         if self._inside is not None:
             with sentences(self.path):
-                yield self._inside
-            return
+                return await self._inside.together(work)
         connection = await self._readers.get()
+        reading = asyncio.ensure_future(connection.together(work))
+        reading.add_done_callback(partial(self._give_back, connection))
         try:
             with sentences(self.path):
-                yield connection
-        finally:
-            self._readers.put_nowait(connection)
+                return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await connection.interrupt()
+            raise
+
+    def _give_back(self, connection: Connection, reading: asyncio.Future[Any]) -> None:
+        if not reading.cancelled():
+            reading.exception()  # its asker has been told, or has gone
+        self._readers.put_nowait(connection)

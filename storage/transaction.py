@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from moments.crowd import CrowdIndex
-from moments.errors import MomentsError
+from moments.errors import Repeated
 from moments.live import Author, LiveChannel, Marked, MarkRequest, Place
 from moments.marks import Timestamp
 from moments.people import Account
 from moments.sessions import Channel, Segment, Session
 from storage import ledger, rows
 from storage._sqlite import Connection, to_microseconds
-from storage.ledger import SPEND_MESSAGES
+from storage.ledger import SPEND_MESSAGES, account_key
 from storage.memory import Memory, Message, Row
 
 T = TypeVar("T")
@@ -25,16 +25,20 @@ _SAVE_ACCOUNT = (
     "INSERT INTO account (id, person_id, platform, user_id, display_name) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name"
 )
-_TOUCH_SESSION = "UPDATE session SET last_number = ?, revision = revision + 1, updated_at = ? WHERE id = ?"
+_TOUCH_SESSION = (
+    "UPDATE session SET last_number = ?, revision = revision + 1,"
+    # An ended session's is when it ended: people are told how long ago that was.
+    " updated_at = CASE status WHEN 'ended' THEN updated_at ELSE ? END WHERE id = ?"
+)
 
+_KEEP_PACE = (
+    "INSERT INTO pace (channel_id, person_id, last_accepted) VALUES (?, ?, ?) ON CONFLICT (channel_id, person_id)"
+    " DO UPDATE SET last_accepted = excluded.last_accepted WHERE excluded.last_accepted > pace.last_accepted"
+)
 _ACCOUNTS_OF_PERSON = (
     "SELECT id, person_id, platform, user_id FROM account"
     " WHERE person_id = (SELECT person_id FROM account WHERE platform = ? AND user_id = ?)"
 )
-
-
-class Repeated(MomentsError):
-    """The very same message was handled before; it is answered no second time."""
 
 
 class Change(NamedTuple):
@@ -84,7 +88,7 @@ class Transaction:
         message = (request.author.platform, request.message_id) if request.message_id else None
         if message in self._repeated:
             return await self._marked_before(request, message)
-        live = self._memory.channels.get(request.place[:2]) or await self.live(request.place)
+        live = await self.live(request.place)
         segment = live.segment_for(request)
         if segment.index not in live.crowds:
             await self._crowd(live, segment.index)
@@ -138,7 +142,7 @@ class Transaction:
             self._repeated |= await self._memory.repeated([message])
             if message in self._repeated:
                 raise Repeated("That message was handled before.")
-        announced = len(self.changes)
+        announced, written = len(self.changes), self._connection.total_changes
         self._edited = None
         await self._connection.execute("SAVEPOINT job")
         try:
@@ -146,12 +150,13 @@ class Transaction:
             await self.flush()
             if message:
                 await self._remember_message(message, now)
-        except (sqlite3.Error, asyncio.CancelledError):
+        except sqlite3.Error:
             raise  # the whole transaction is lost
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            if self._connection.total_changes != written or self._touched:
+                self._memory.clear()  # a refusal that wrote nothing leaves what we know as it was
             await self._connection.execute("ROLLBACK TO job")
             await self._connection.execute("RELEASE job")
-            self._memory.clear()
             self._touched.clear()
             del self.changes[announced:]
             raise
@@ -163,6 +168,11 @@ class Transaction:
         if place[:2] not in self._memory.channels:
             await self.flush()
         return await self._memory.channel(place)
+
+    async def start_afresh(self, place: Place) -> None:
+        """Go on as if the channel had no session yet and nobody had marked: a log tells a time of its own."""
+        live = await self.live(place)
+        self._memory.channels[place[:2]] = LiveChannel(live.channel, live.seconds)
 
     async def save_session(self, place: Place, session: Session) -> Session:
         """Store a session that a rule has moved on, or a new one (row_id 0); it is the channel's newest from now on."""
@@ -176,7 +186,9 @@ class Transaction:
             )
         else:
             session = replace(session, row_id=await self._insert_session(session, channel), channel=channel)
-            live = LiveChannel(channel, live.seconds, last_accepted=live.last_accepted)
+            # A cooldown may begin in one session and end in the next; one that a log tells beside it does not count.
+            paces = {who: when for who, when in live.last_accepted.items() if when <= session.created_at}
+            live = LiveChannel(channel, live.seconds, last_accepted=paces)
             self._memory.channels[place[:2]] = live
         await self._save_segments(session, [segment for segment in session.segments if segment not in before])
         live.session = session
@@ -216,6 +228,10 @@ class Transaction:
         self.changes.append(Change("timestamp", after.session_id, after, people))
         return people
 
+    async def hide_mark(self, place: Place, mark: Timestamp, by: Author, reason: str, now: datetime) -> None:
+        """Take a mark out of everyone's sight; it stays, with who did it and why."""
+        await self.change_mark(place, mark, mark._replace(hidden_by=account_key(by), hidden_reason=reason), now)
+
     async def remove_mark(self, place: Place, mark: Timestamp, now: datetime) -> None:
         """Delete a mark for good; its number is not used again and its message makes no other."""
         live, session_row = await self._touch(place, now)
@@ -226,6 +242,7 @@ class Transaction:
         crowd = await self._crowd(live, mark.segment_index)
         crowd.remove(mark.offset_seconds, mark.number, mark.person_id)
         live.marks_by_person[mark.person_id] -= 1
+        await self._connection.execute(_KEEP_PACE, (live.channel.id, mark.person_id, to_microseconds(mark.instant)))
         self.changes.append(Change("removed", mark.session_id, number=mark.number))
 
     async def forget(self, author: Author, digest: Callable[[str, str], str], now: datetime) -> Forgotten:
@@ -265,6 +282,7 @@ class Transaction:
 
     async def _remember_message(self, message: Message, now: datetime) -> None:
         self._repeated[message] = None
+        await self._memory.let_old_messages_go(now)
         await self._connection.execute(
             "INSERT INTO handled_message (platform, message_id, session_id, number, handled_at) VALUES (?, ?, ?, ?, ?)",
             (*message, *(self._edited or (None, None)), to_microseconds(now)),

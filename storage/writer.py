@@ -17,7 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
-from moments.errors import StoreError
+import structlog
+
+from moments.errors import StoreBusy, StoreError
 from moments.live import Marked, MarkRequest
 from storage._sqlite import Connection, sentences
 from storage.memory import Memory, Message
@@ -31,6 +33,10 @@ DECIDED_AT_ONCE = 64
 """Marks decided before the event loop gets a turn."""
 WOKEN_AT_ONCE = 32
 """Waiters woken before the event loop gets a turn: each of them goes on to word its answer."""
+
+STOPPING = "Moments is stopping. Nothing was saved; try again in a moment."
+
+_log = structlog.get_logger("storage")
 
 Job = Callable[[Transaction], Awaitable[T]]
 
@@ -79,26 +85,34 @@ class Writer:
         return self._enqueue(request)
 
     async def run(self, job: Job[T], *, message: Message | None, now: datetime) -> T:
-        """Run a job inside the next transaction; returns once that is durable. Raises Repeated for a known message."""
+        """Run a job inside the next transaction; returns once that is durable. Raises Repeated for a known message.
+
+        A job may run more than once before one of its runs counts: it has no effect outside the transaction.
+        """
         return cast("T", await self._enqueue(_Alone(job, message, now)))
 
     def _enqueue(self, asked: MarkRequest | _Alone) -> asyncio.Future[Any]:
         if self._closing:
-            raise StoreError("Moments is stopping. Nothing was saved; try again in a moment.")
+            raise StoreError(STOPPING)
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._queue.append((asked, answer))
         self._wake.set()
         return answer
 
     async def serve(self) -> None:
-        """Write until close() is called and nothing waits any more."""
-        while not (self._closing and not self._queue):
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_A_BATCH))]
-                async with self._idle:
-                    await self._write(batch)
+        """Write until close() is called and nothing waits any more. If it ends otherwise, nobody waits in vain."""
+        batch: list[_Waiting] = []
+        try:
+            while not (self._closing and not self._queue):
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_A_BATCH))]
+                    async with self._idle:
+                        await self._write(batch)
+        finally:
+            self._closing = True
+            self._fail([*batch, *self._queue], StoreError(STOPPING))
 
     def close(self) -> None:
         """Take nothing new; serve() returns when what waits is written."""
@@ -134,6 +148,9 @@ class Writer:
                 await transaction.flush(commit=not self._held)
         except Exception as error:
             await self._roll_back()
+            if self._closing and isinstance(error, StoreBusy):  # waiting again for each batch would take too long
+                batch += self._queue
+                self._queue.clear()
             if len(batch) == 1 or self._held or isinstance(error, StoreError):
                 self._fail(batch, error)
             else:  # one of them cannot be written; the others can
@@ -144,8 +161,14 @@ class Writer:
         self.stats.commits += 1
         self.stats.marks += transaction.marks_added
         if not self._held:
-            self.on_commit(transaction.changes)
+            self._tell(transaction.changes)
         await _answer(batch, outcomes)
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        try:
+            self.on_commit(changes)
+        except Exception:
+            _log.exception("a watcher failed; what it was told of is on disk all the same")
 
     async def _decide(self, transaction: Transaction, batch: list[_Waiting]) -> list[Any]:
         """Each job's result, or the exception it alone ended with; sqlite3.Error ends the whole batch."""
@@ -163,6 +186,10 @@ class Writer:
                 raise
             except Exception as refusal:
                 outcomes.append(refusal)
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise
+                outcomes.append(StoreError("That was called off before it was done. Nothing was saved."))
         return outcomes
 
     async def _begin(self) -> None:
@@ -176,11 +203,14 @@ class Writer:
             self.memory.clear()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
+        waiting = [answer for _, answer in batch if not answer.done()]
+        if not waiting:
+            return
         self.stats.failures += 1
         self._broken = self._broken or error
-        for _, answer in batch:
-            if not answer.done():
-                answer.set_exception(error)
+        _log.error("nothing of a batch could be kept", waiting=len(waiting), error=str(error))
+        for answer in waiting:
+            answer.set_exception(error)
 
     async def _roll_back(self) -> None:
         self.memory.clear()

@@ -1,9 +1,12 @@
 """What marking means to the people in the chat."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from commands.dispatch import Dispatcher
+from moments.errors import StoreDamaged
 from tests.chat import EVENING, Chat, open_chat
 
 
@@ -14,6 +17,12 @@ async def test_a_mark_says_its_number_its_place_and_its_words(live: Chat) -> Non
 
 async def test_a_mark_needs_no_words(live: Chat) -> None:
     assert await live.says("<rook> !clip") == "Marked #1 at 00:00:00 (segment 1)"
+
+
+@pytest.mark.parametrize("space", ["\u3000", "\t", "  ", "\u00a0"])
+async def test_any_white_space_parts_the_words(live: Chat, space: str) -> None:
+    live.passes(60)
+    assert (await live.says(f"<rook> !clip{space}-5{space}すごい")) == 'Marked #1 at 00:00:55 (segment 1): "すごい"'
 
 
 @pytest.mark.parametrize("word", ["clip", "mark", "ts", "CLIP", "moments clip", "Moments TS"])
@@ -136,7 +145,7 @@ async def test_a_late_mark_belongs_to_the_segment_it_was_typed_in(live: Chat) ->
     await live.says("<~nightowl> !resume")
     live.passes(5)
     assert await live.says("<mika> !clip", late=10) == (
-        "That was typed while the session was not running, so it was not kept."
+        "That was typed while the session was not running, so it was not kept. Type !clip again."
     )
     assert await live.says("<mika> !clip", late=30) == "Marked #2 at 00:00:55 (segment 1) · 2 people within 15 s"
 
@@ -188,7 +197,9 @@ async def test_delclip_takes_a_mark_out_of_sight_and_is_for_moderators(live: Cha
     await live.says("<rook> !clip rude words")
     assert await live.says("<mika> !delclip #1") == "Only moderators can use delclip."
     assert await live.says("<@sable> !delclip #1") == 'Removed #1 at 00:00:00 (segment 1): "rude words"'
-    assert await live.says("<@sable> !delclip 1") == "There is no mark #1 in this session."
+    assert await live.says("<@sable> !delclip 1") == (
+        "There is no mark #1 in this session. Type !clips for the page that lists them."
+    )
     assert await live.says("<@sable> !delclip") == "Say the mark's number: !delclip #N."
     assert await live.marks() == []
     assert await live.says("<rook> !unclip") == "You have no mark in this session. Type !clip to make one."
@@ -224,9 +235,51 @@ async def test_one_person_makes_at_most_500_marks_a_session(live: Chat) -> None:
         live.passes(15)
         assert (await live.says("<rook> !clip")).startswith("Marked")
     live.passes(15)
-    assert await live.says("<rook> !clip") == "You have 500 marks in this session, and that is the most."
+    assert await live.says("<rook> !clip") == (
+        "You have 500 marks in this session, and that is the most. !unclip removes your last."
+    )
 
 
 async def test_instants_keep_their_microseconds(live: Chat) -> None:
     await live.says("<rook> !clip")
     assert (await live.marks())[0].instant == EVENING
+
+
+async def test_a_late_message_does_not_shorten_the_cooldown(live: Chat) -> None:
+    live.passes(60)
+    await live.says("<rook> !clip now")
+    live.passes(1)
+    assert (await live.says("<rook> !clip overtaken", late=20)).startswith("Marked")
+    live.passes(4)
+    assert (await live.says("<rook> !clip too soon")).startswith("Too fast")
+
+
+async def test_removing_a_mark_does_not_end_its_cooldown_and_neither_does_a_new_session(database: Path) -> None:
+    async with open_chat(database) as chat:
+        await chat.says("<~nightowl> !start")
+        await chat.says("<rook> !clip")
+        await chat.says("<rook> !unclip")
+        await chat.says("<rook> !unclip")
+        assert (await chat.says("<rook> !clip")).startswith("Too fast")
+        await chat.says("<mika> !clip")
+        await chat.says("<juno> !clip")
+        await chat.says("<juno> !unclip")
+        await chat.says("<~nightowl> !end")
+        await chat.says("<~nightowl> !start")
+    async with open_chat(database) as chat:
+        for name in ("rook", "mika", "juno"):
+            assert (await chat.says(f"<{name}> !clip")).startswith("Too fast")
+
+
+async def test_a_broken_store_is_told_without_its_path_and_logged_with_it(
+    live: Chat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Damaged:
+        def __getattr__(self, name: str) -> object:
+            raise StoreDamaged("/srv/secret/moments.db is damaged.")
+
+    live.dispatcher = Dispatcher(replace(live.services, store=Damaged()))  # type: ignore[arg-type]
+    reply = await live.says("<rook> !session")
+    assert reply == "Nothing can be kept or read right now. Whoever runs Moments finds the reason in its log."
+    captured = capsys.readouterr()
+    assert "/srv/secret/moments.db" in captured.out + captured.err

@@ -36,3 +36,11 @@ async def test_marks_of_the_same_batch_made_after_forgetting_stay(live: Chat) ->
     await live.says("<rook> !forgetme")
     assert (await live.says("<rook> !clip after")).startswith('Marked #2 at 00:00:00 (segment 1): "after"')
     assert [mark.note for mark in await live.marks()] == ["after"]
+
+
+async def test_one_message_delivered_twice_is_not_said_twice(live: Chat) -> None:
+    await live.says("<rook> !clip one", message_id="c")
+    assert (await live.says("<rook> !forgetme", message_id="f")).startswith("This deletes")
+    assert await live.says("<rook> !forgetme", message_id="f") == ""
+    assert len(await live.marks()) == 1
+    assert (await live.says("<rook> !forgetme", message_id="g")).startswith("Forgotten")

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.chat import ROOM, Chat, open_chat
@@ -146,6 +146,19 @@ COMMANDS = st.sampled_from(["clip", "clip", "clip", "unclip", "start", "pause", 
 STEPS = st.lists(st.tuples(SPEAKERS, COMMANDS, st.sampled_from([0, 1, 7, 15, 40, 90_000])), max_size=30)
 
 
+@example(
+    steps=[("@sable", "start", 0), ("rook", "clip", 1), ("rook", "unclip", 1), ("rook", "clip", 1)], reopen_after=3
+)
+@example(
+    steps=[
+        ("@sable", "start", 0),
+        ("rook", "clip", 1),
+        ("@sable", "end", 1),
+        ("@sable", "start", 1),
+        ("rook", "clip", 1),
+    ],
+    reopen_after=4,
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, reopen_after=st.integers(0, 30))
 async def test_any_order_of_commands_by_anybody_follows_the_rules(

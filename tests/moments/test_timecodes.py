@@ -108,15 +108,15 @@ def test_shifts(word: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("5", "Say which way: adjust +5 or adjust -5."),
-        ("30s", "Say which way: adjust +30 or adjust -30."),
-        ("+7201", "A mark moves by at most 7200 seconds."),
-        ("-999999", "A mark moves by at most 7200 seconds."),
-        ("9999", "A mark moves by at most 7200 seconds."),
-        ("later", "Say by how many seconds: adjust +5 or adjust -5."),
-        ("+1:00", "Say by how many seconds: adjust +5 or adjust -5."),
-        ("–5", "Say by how many seconds: adjust +5 or adjust -5."),
-        ("+-5", "Say by how many seconds: adjust +5 or adjust -5."),
+        ("5", "Say which way: `adjust` +5 or `adjust` -5."),
+        ("30s", "Say which way: `adjust` +30 or `adjust` -30."),
+        ("+7201", "A mark moves by at most 7200 seconds at once: `adjust` +7200."),
+        ("-999999", "A mark moves by at most 7200 seconds at once: `adjust` +7200."),
+        ("9999", "A mark moves by at most 7200 seconds at once: `adjust` +7200."),
+        ("later", "Say by how many seconds: `adjust` +5 or `adjust` -5."),
+        ("+1:00", "Say by how many seconds: `adjust` +5 or `adjust` -5."),
+        ("–5", "Say by how many seconds: `adjust` +5 or `adjust` -5."),
+        ("+-5", "Say by how many seconds: `adjust` +5 or `adjust` -5."),
     ],
 )
 def test_what_is_said_about_other_shifts(word: str, sentence: str) -> None:

@@ -5,32 +5,13 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from moments.errors import StoreDamaged, StoreNewer
 from storage import _sqlite, migrations, open_store
+from tests.databases import change, rows
 from tests.stream import DEFAULTS, Stream
-
-
-def asked(path: Path, sql: str) -> list[Any]:
-    """Past the store."""
-    connection = sqlite3.connect(path)
-    try:
-        return list(connection.execute(sql))
-    finally:
-        connection.close()
-
-
-def told(path: Path, *statements: str) -> None:
-    """Past the store too."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        for statement in statements:
-            connection.execute(statement)
-    finally:
-        connection.close()
 
 
 async def migrated(path: Path) -> list[str]:
@@ -45,9 +26,9 @@ async def migrated(path: Path) -> list[str]:
 
 async def test_an_empty_file_becomes_a_database_of_ours(path: Path) -> None:
     assert await migrated(path) == [description for description, _ in migrations.MIGRATIONS]
-    assert asked(path, "PRAGMA user_version") == [(len(migrations.MIGRATIONS),)]
-    assert asked(path, "PRAGMA application_id") == [(int.from_bytes(b"Mmts"),)]
-    assert asked(path, "PRAGMA journal_mode") == [("wal",)]
+    assert rows(path, "PRAGMA user_version") == [(len(migrations.MIGRATIONS),)]
+    assert rows(path, "PRAGMA application_id") == [(int.from_bytes(b"Mmts"),)]
+    assert path.read_bytes()[18:20] == b"\x02\x02"  # write-ahead logging
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -60,13 +41,13 @@ async def test_the_second_time_there_is_nothing_to_do(path: Path) -> None:
 
 async def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await migrated(path)
-    before = asked(path, "SELECT * FROM sqlite_master")
+    before = rows(path, "SELECT * FROM sqlite_master")
     half = ("Half a change", ("CREATE TABLE half (x)", "CREATE TABLE mark (x)"))
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, half))
     with pytest.raises(sqlite3.OperationalError, match="already exists"):
         await migrated(path)
-    assert asked(path, "SELECT * FROM sqlite_master") == before
-    assert asked(path, "PRAGMA user_version") == [(len(migrations.MIGRATIONS) - 1,)]
+    assert rows(path, "SELECT * FROM sqlite_master") == before
+    assert rows(path, "PRAGMA user_version") == [(len(migrations.MIGRATIONS) - 1,)]
 
 
 async def test_later_migrations_keep_what_is_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,13 +92,13 @@ async def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None
         assert [(child.returncode, error.decode()) for child, (_, error) in zip(group, ended, strict=True)] == [
             (0, "")
         ] * 3
-        assert asked(tmp_path / name, "PRAGMA integrity_check") == [("ok",)]
-        assert asked(tmp_path / name, "PRAGMA user_version") == [(len(migrations.MIGRATIONS),)]
+        assert rows(tmp_path / name, "PRAGMA integrity_check") == [("ok",)]
+        assert rows(tmp_path / name, "PRAGMA user_version") == [(len(migrations.MIGRATIONS),)]
 
 
 async def test_a_newer_database_is_refused_and_not_touched(path: Path) -> None:
     await migrated(path)
-    told(path, "PRAGMA user_version = 999", "PRAGMA journal_mode = DELETE")
+    change(path, "PRAGMA user_version = 999", "PRAGMA journal_mode = DELETE")
     before = path.read_bytes()
     with pytest.raises(StoreNewer, match=r"newer Moments \(version 999\)\. Update Moments"):
         async with open_store(path, defaults=DEFAULTS):
@@ -135,7 +116,7 @@ async def test_a_newer_database_is_refused_and_not_touched(path: Path) -> None:
     ],
 )
 async def test_another_programs_database_is_refused_and_not_touched(path: Path, statements: tuple[str, ...]) -> None:
-    told(path, *statements)
+    change(path, *statements)
     before = path.read_bytes()
     with pytest.raises(StoreDamaged, match="another program's database"):
         async with open_store(path, defaults=DEFAULTS):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from moments.errors import Refusal, StoreError, TooFast
+from moments.errors import Refusal, Repeated, StoreError, TooFast
 from moments.sessions import Status, ended, paused, resumed
-from storage import Repeated, Transaction, open_store
+from storage import Transaction, open_store
 from tests.stream import BEGAN, DEFAULTS, Stream
 
 
