@@ -68,15 +68,8 @@ class Site:
 
     @property
     def metrics(self) -> Metrics:
-        """Where other parts register what /metrics should show."""
+        """What /metrics shows."""
         return self.app[METRICS]
-
-    async def run(self) -> None:
-        """Serve until cancelled. Raises MomentsError when the address cannot be had."""
-        try:
-            await (self._keeper or await self.start())
-        finally:
-            await self.close()
 
     async def start(self) -> asyncio.Task[None]:
         """Listen; requests are answered from here on. Raises MomentsError when the address cannot be had.

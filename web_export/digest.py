@@ -11,14 +11,18 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from operator import ne
 
+from aiohttp import web
+
 from moments.crowd import CrowdMoment, Point, crowd_moments
 from moments.sessions import Session
-from storage import Store
+from storage import Store, Totals
+from web_export.shared import Shared
 
 LARGEST = 10
 """Crowd moments a page lists."""
 NUMBERS_KEPT = 20
 KEPT_SESSIONS = 64
+KEPT_TOTALS = 1000
 NO_END = 2**31
 """An offset past every other."""
 REST_FACTOR = 20
@@ -56,6 +60,7 @@ class Digest:
     anchor_people: Sequence[int]
     crowds: int
     """How many crowd moments have two people or more."""
+    totals: Totals
     largest: tuple[Largest, ...]
     """Those of two people or more, most people first, then by time."""
     words_revision: int = -1
@@ -90,6 +95,7 @@ def digest(points: Sequence[Point], window: int, revision: int) -> Digest:
         anchors=array("q", (_key(group.segment_index, group.offset_seconds) for group in groups)),
         anchor_people=array("l", (group.people for group in groups)),
         crowds=len(crowds),
+        totals=Totals(len(points), len({point.person_id for point in points})),
         largest=tuple(map(_largest, heapq.nsmallest(LARGEST, crowds, key=_rank))),
     )
 
@@ -109,21 +115,34 @@ class Digests:
         self._store = store
         self._kept: OrderedDict[str, Digest] = OrderedDict()
         self._rest_until: dict[str, float] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._making: Shared[str, Digest] = Shared()
 
     async def of(self, session: Session, window: int, revision: int) -> Digest:
         """The session's digest; its counts may lag in a flood, the words it shows never do. StoreError."""
-        async with self._locks.setdefault(session.id, asyncio.Lock()):
-            kept = self._kept.get(session.id)
-            if kept is None or kept.window != window or self._is_due(session.id, kept, revision):
-                kept = await self._compute(session, window, revision)
-            if kept.words_revision < revision:
-                kept = replace(kept, largest=await self._worded(session, kept.largest), words_revision=revision)
-            self._keep(session.id, kept)
-            return kept
+        kept = self._kept.get(session.id)
+        while kept is None or not self._serves(kept, session.id, window, revision):
+            kept = await self._making.once(session.id, lambda: self._renew(session, window, revision))
+        return kept
+
+    async def close(self) -> None:
+        """End what is being computed."""
+        await self._making.close()
+
+    def _serves(self, kept: Digest, session_id: str, window: int, revision: int) -> bool:
+        due = self._is_due(session_id, kept, revision)
+        return kept.window == window and kept.words_revision >= revision and not due
 
     def _is_due(self, session_id: str, kept: Digest, revision: int) -> bool:
-        return kept.revision < revision and time.monotonic() >= self._rest_until[session_id]
+        return kept.revision < revision and time.monotonic() >= self._rest_until.get(session_id, 0)
+
+    async def _renew(self, session: Session, window: int, revision: int) -> Digest:
+        kept = self._kept.get(session.id)
+        if kept is None or kept.window != window or self._is_due(session.id, kept, revision):
+            kept = await self._compute(session, window, revision)
+        if kept.words_revision < revision:
+            kept = replace(kept, largest=await self._worded(session, kept.largest), words_revision=revision)
+        self._keep(session.id, kept)
+        return kept
 
     async def _compute(self, session: Session, window: int, revision: int) -> Digest:
         started = time.monotonic()
@@ -141,7 +160,40 @@ class Digests:
     def _keep(self, session_id: str, kept: Digest) -> None:
         self._kept[session_id] = kept
         self._kept.move_to_end(session_id)
-        for oldest in list(self._kept)[: max(0, len(self._kept) - KEPT_SESSIONS)]:
-            if not self._locks[oldest].locked():
-                del self._kept[oldest], self._locks[oldest]
-                self._rest_until.pop(oldest, None)
+        while len(self._kept) > KEPT_SESSIONS:
+            oldest, _ = self._kept.popitem(last=False)
+            self._rest_until.pop(oldest, None)
+
+
+class TotalsKept:
+    """Totals of the sessions looked at last, counted once a revision."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: OrderedDict[str, tuple[int, Totals]] = OrderedDict()
+        self._making: Shared[tuple[str, int], Totals] = Shared()
+
+    async def of(self, session: Session) -> Totals:
+        """The session's totals as they are now. StoreError."""
+        revision = await self._store.revision(session)
+        kept = self._kept.get(session.id)
+        if kept is not None and kept[0] == revision:
+            self._kept.move_to_end(session.id)
+            return kept[1]
+        return await self._making.once((session.id, revision), lambda: self._count(session, revision))
+
+    async def close(self) -> None:
+        """End what is being counted."""
+        await self._making.close()
+
+    async def _count(self, session: Session, revision: int) -> Totals:
+        totals = await self._store.totals(session)
+        if self._kept.get(session.id, (0, totals))[0] <= revision:
+            self._kept[session.id] = (revision, totals)
+            self._kept.move_to_end(session.id)
+            if len(self._kept) > KEPT_TOTALS:
+                self._kept.popitem(last=False)
+        return totals
+
+
+TOTALS = web.AppKey("totals", TotalsKept)

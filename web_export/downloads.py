@@ -13,6 +13,7 @@ from storage import Store
 from web_export.formats import by_slug
 from web_export.formats.format import Format
 from web_export.formats.options import ExportOptions, parse_options
+from web_export.headers import is_known
 from web_export.keys import SERVICES
 from web_export.views import public_session
 
@@ -65,7 +66,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     session = await public_session(services.store, request.match_info["session"])
     tag = await _tag(services.store, session, form, options, services.defaults)
     # After the question whether there is anything to see: a tag must not tell (API-2).
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+    if is_known(request, tag):
         fresh = web.Response(status=304)
         _describe(fresh, tag)
         return fresh

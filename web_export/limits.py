@@ -15,6 +15,7 @@ from moments.errors import Refusal
 REMEMBERED_CLIENTS = 10_000
 """Clients kept a limit. Past that the longest unseen are forgotten, which only ever gives them more."""
 _KEY_SECONDS = 86_400.0
+_PAGES = ("/s/", "/c/")
 _EXPORT = re.compile(r"/s/.+/export\.[^/]*")
 """A session may be named platform/channel, so there can be a slash within."""
 
@@ -31,6 +32,7 @@ class Rate:
 class LimitRates:
     """What one client address may do."""
 
+    pages: Rate = Rate(600, 300)
     api_reads: Rate = Rate(300, 300)
     exports: Rate = Rate(10, 3600)
     exports_at_once: int = 2
@@ -81,6 +83,7 @@ class Limits:
     def __init__(self, rates: LimitRates | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.rates = rates or LimitRates()
         self._clock = clock
+        self._pages = Bucket(self.rates.pages)
         self._reads = Bucket(self.rates.api_reads)
         self._exports = Bucket(self.rates.exports)
         self._exporting: Counter[bytes] = Counter()
@@ -89,6 +92,7 @@ class Limits:
     def _renew(self, now: float) -> None:
         self._secret = secrets.token_bytes(32)
         self._secret_until = now + _KEY_SECONDS
+        self._pages.clear()
         self._reads.clear()
         self._exports.clear()
 
@@ -104,6 +108,8 @@ class Limits:
         key = self._key(client, now)
         if path.startswith("/api/"):
             _take(self._reads, key, now, "That is too many questions at once.")
+        elif path == "/" or path.startswith(_PAGES):
+            _take(self._pages, key, now, "That is too many pages at once.")
         if not _EXPORT.fullmatch(path):
             yield
             return

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import orjson
 from aiohttp import hdrs, web
 
-from commands.feed import Event, Feed
+from commands.feed import Event, Feed, Kind
 from commands.services import Services
 from moments.errors import NotFound, StoreError
 from web_export.clients import TRUSTED, client_key
 from web_export.keys import SERVICES
 from web_export.shapes import session_json, timestamp_json
+from web_export.shared import Shared
 from web_export.views import public_session
 
 HEARTBEAT_SECONDS = 20
@@ -26,6 +27,9 @@ CATCH_UP_SECONDS = 2
 FRAMES_KEPT = 2000
 EVENT_STREAM = "text/event-stream"
 
+FrameKey = tuple[str, str, Kind]
+"""(session id, event id, kind)."""
+
 routes = web.RouteTableDef()
 
 
@@ -35,7 +39,8 @@ class Streams:
     def __init__(self) -> None:
         self._addresses: Counter[str] = Counter()
         self._open: set[asyncio.Timeout] = set()
-        self._frames: dict[tuple[str, str, str], asyncio.Task[bytes]] = {}
+        self._frames: dict[FrameKey, bytes] = {}
+        self._making: Shared[FrameKey, bytes] = Shared()
 
     @contextlib.contextmanager
     def place(self, address: str) -> Iterator[None]:
@@ -62,20 +67,30 @@ class Streams:
                 finally:
                     self._open.discard(scope)
 
-    def close(self) -> None:
+    def end_all(self) -> None:
         """End every stream now."""
         for scope in self._open:
             end(scope)
 
+    async def close(self) -> None:
+        """End the work that streams left behind."""
+        await self._making.close()
+
+    def forget(self, session_id: str) -> None:
+        """Keep no copy of what was said of this session: something of it was taken back."""
+        for key in [key for key in self._frames if key[0] == session_id]:
+            del self._frames[key]
+
     async def frame(self, services: Services, session_id: str, event: Event) -> bytes:
         """An event as it is sent, worked out once for all who watch."""
         key = (session_id, event.id, event.kind)
-        task = self._frames.get(key)
-        if task is None or (task.done() and task.exception() is not None):
-            task = self._frames[key] = asyncio.create_task(_frame(services, session_id, event))
+        frame = self._frames.get(key)
+        if frame is None:
+            frame = await self._making.once(key, lambda: _frame(services, session_id, event))
+            self._frames[key] = frame
             if len(self._frames) > FRAMES_KEPT:
                 del self._frames[next(iter(self._frames))]
-        return await asyncio.shield(task)
+        return frame
 
 
 STREAMS = web.AppKey("streams", Streams)
@@ -86,10 +101,17 @@ def add_live(app: web.Application) -> None:
     app[STREAMS] = streams = Streams()
     app.add_routes(routes)
 
-    async def close(_: web.Application) -> None:
-        streams.close()
+    app[SERVICES].feed.withdrawn.append(streams.forget)
 
-    app.on_shutdown.append(close)
+    async def end_all(_: web.Application) -> None:
+        streams.end_all()
+
+    async def close(_: web.Application) -> None:
+        app[SERVICES].feed.withdrawn.remove(streams.forget)
+        await streams.close()
+
+    app.on_shutdown.append(end_all)
+    app.on_cleanup.append(close)
 
 
 def end(scope: asyncio.Timeout) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import (
 
 
 class Metrics:
-    """One registry a site, with the process's own figures in it; other parts register their collectors here."""
+    """One registry a site, with the process's own figures in it."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()

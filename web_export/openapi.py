@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from web_export.positions import POSITION
+
 LARGEST_PAGE = 100
 """Marks a page of the API may hold."""
 
@@ -100,7 +102,7 @@ _QUERY_CURSOR = {
     "name": "cursor",
     "in": "query",
     "description": "`next` of the page before",
-    "schema": {"type": "string", "pattern": "^[0-9]{1,9}-[0-9]{1,9}-[0-9]{1,9}$"},
+    "schema": {"type": "string", "pattern": f"^{POSITION}$"},
 }
 
 OPENAPI: dict[str, Any] = {

@@ -3,17 +3,21 @@
 import hashlib
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from aiohttp import ETag, web
 
 from commands.services import Services
+from moments.crowd import Position
 from moments.errors import NotFound, UsageError
-from moments.sessions import Session, Status, Visibility
-from web_export.digest import Digest, Digests
+from moments.sessions import Session, Status
+from web_export.digest import TOTALS, Digest, Digests, TotalsKept
+from web_export.headers import is_known
 from web_export.keys import SERVICES
 from web_export.live import add_live
+from web_export.positions import parse_position
 from web_export.render import STATIC, add_static, html_response, render
-from web_export.views import Card, card, cursor, head, public_session, session_view
+from web_export.views import Card, SessionHead, card, head, is_public, public_session, session_view
 
 MARKS_A_PAGE = 50
 LIVE_CARDS, RECENT_SESSIONS = 6, 9
@@ -26,34 +30,45 @@ PAGES_KEPT = 64
 routes = web.RouteTableDef()
 DIGESTS = web.AppKey("digests", Digests)
 KEPT_PAGES = web.AppKey("kept_pages", OrderedDict[str, bytes])
+_NO_PLACE = "That place in the list cannot be read. Open the session's page again."
 _ROW = re.compile(r"[0-9]{1,18}", re.ASCII)
 _LOOK = "".join(file.url for file in STATIC.values())
 
 
 def add_pages(app: web.Application) -> None:
     """Add the pages, their static files and their live stream; `app[SERVICES]` must be set."""
-    app[DIGESTS] = Digests(app[SERVICES].store)
+    app[DIGESTS] = digests = Digests(app[SERVICES].store)
+    app[TOTALS] = totals = TotalsKept(app[SERVICES].store)
     app[KEPT_PAGES] = OrderedDict()
     add_static(app)
     add_live(app)
     app.add_routes(routes)
+
+    async def close(_: web.Application) -> None:
+        await digests.close()
+        await totals.close()
+
+    app.on_cleanup.append(close)
 
 
 @routes.get("/")
 async def home(request: web.Request) -> web.Response:
     """What this is, who is live, and what was marked lately."""
     services = request.app[SERVICES]
-    store, now = services.store, services.clock()
-    live = [await _card(request, session) for session in await store.live_sessions(LIVE_CARDS)]
-    ended = await store.ended_sessions(RECENT_SESSIONS)
-    recent = [head(session, await store.totals(session), now) for session in ended]
+    live = [await _card(request, session) for session in await services.store.live_sessions(LIVE_CARDS)]
+    recent = await _heads(request, await services.store.ended_sessions(RECENT_SESSIONS))
     return html_response(render("home.html", live=live, recent=recent), cache=SHARED_CACHE)
 
 
 async def _card(request: web.Request, session: Session) -> Card:
     services = request.app[SERVICES]
     digest = await _digest(request, session, await services.store.revision(session))
-    return card(session, await services.store.totals(session), digest, services.clock())
+    return card(session, digest, services.clock())
+
+
+async def _heads(request: web.Request, sessions: Sequence[Session]) -> list[SessionHead]:
+    now = request.app[SERVICES].clock()
+    return [head(session, await request.app[TOTALS].of(session), now) for session in sessions]
 
 
 async def _digest(request: web.Request, session: Session, revision: int) -> Digest:
@@ -68,16 +83,16 @@ async def session_page(request: web.Request) -> web.Response:
     # Read first: whatever happens while the page is made comes again over the live stream.
     position = services.feed.position(request.match_info["session"])
     session = await public_session(services.store, request.match_info["session"])
-    before = cursor(request.query.get("before"))
+    before = parse_position(request.query.get("before"), _NO_PLACE)
     revision = await services.store.revision(session)
     digest = await _digest(request, session, revision)
     etag = _etag(services, session, before, revision, digest.revision, position)
-    if request.if_none_match and any(tag.value in (etag, "*") for tag in request.if_none_match):
+    if is_known(request, etag):
         response = web.Response(status=304, headers={"Cache-Control": SESSION_CACHE})
     else:
         kept = request.app[KEPT_PAGES]
         if etag not in kept:
-            kept[etag] = await _session_body(services, session, digest, before, position)
+            kept[etag] = await _session_body(request, session, digest, before, position)
             while len(kept) > PAGES_KEPT:
                 kept.popitem(last=False)
         response = html_response(kept[etag], cache=SESSION_CACHE)
@@ -92,12 +107,13 @@ def _etag(services: Services, session: Session, *parts: object) -> str:
 
 
 async def _session_body(
-    services: Services, session: Session, digest: Digest, before: tuple[int, int, int] | None, position: str
+    request: web.Request, session: Session, digest: Digest, before: Position | None, position: str
 ) -> bytes:
+    services = request.app[SERVICES]
     listed = await services.store.marks(session, after=before, limit=MARKS_A_PAGE + 1, newest_first=True)
     view = session_view(
         session,
-        await services.store.totals(session),
+        await request.app[TOTALS].of(session),
         digest,
         listed[:MARKS_A_PAGE],
         services.clock(),
@@ -112,15 +128,14 @@ async def _session_body(
 @routes.get("/c/{platform}/{channel}")
 async def channel_page(request: web.Request) -> web.Response:
     """A channel's sessions, newest first."""
-    services = request.app[SERVICES]
-    store, now = services.store, services.clock()
+    store = request.app[SERVICES].store
     channel = await store.channel(request.match_info["platform"], request.match_info["channel"])
-    if channel is None or channel.visibility is Visibility.PRIVATE:
+    if channel is None or not is_public(channel):
         raise NotFound("There is no such channel here. Check the link.")
     before = _row_cursor(request.query.get("before"))
     found = await store.channel_sessions(channel, before=before, limit=SESSIONS_A_PAGE + 1)
     sessions = found[:SESSIONS_A_PAGE]
-    heads = [head(session, await store.totals(session), now) for session in sessions]
+    heads = await _heads(request, sessions)
     older = sessions[-1].row_id if len(found) > SESSIONS_A_PAGE else None
     body = render("channel.html", channel=channel, heads=heads, older=older, first=before is None)
     return html_response(body, cache=SHARED_CACHE)

@@ -1,14 +1,12 @@
 """What the pages show, as plain values: templates decide how it looks, these decide what it says."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from moments.crowd import Position
-from moments.errors import NotFound, UsageError
+from moments.errors import NotFound
 from moments.marks import Timestamp
 from moments.sessions import Channel, Defaults, Session, Status, Visibility
 from moments.timecodes import hms
@@ -20,31 +18,26 @@ from web_export.formats import FORMATS
 from web_export.formats.edl import MOST_EVENTS
 from web_export.formats.format import Format
 from web_export.formats.options import FRAME_RATES
+from web_export.positions import position_of
 from web_export.timeline import Timeline, timeline
 
 STATE_WORDS = {Status.ACTIVE: "Live", Status.PAUSED: "Paused", Status.ENDED: "Ended"}
 CARD_BARS = 60
 MOST_PARTS = 40
 """Parts of one download that are linked, eleven hours of a mark every second; `part` in the address asks for more."""
-_CURSOR = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", re.ASCII)
 
 
 async def public_session(store: Store, session_id: str) -> Session:
     """A session anybody may see. NotFound for none and for a private channel's alike, until logins exist."""
     session = await store.session(session_id)
-    if session is None or session.channel.visibility is Visibility.PRIVATE:
+    if session is None or not is_public(session.channel):
         raise NotFound("There is no session here. Check the link, or ask in chat with !clips.")
     return session
 
 
-def cursor(word: str | None) -> Position | None:
-    """A place in the list of marks, as `?before=2.1234.47` gives it. UsageError."""
-    if word is None:
-        return None
-    if not (found := _CURSOR.fullmatch(word)):
-        raise UsageError("That place in the list cannot be read. Open the session's page again.")
-    segment, offset, number = map(int, found.groups())
-    return segment, offset, number
+def is_public(channel: Channel) -> bool:
+    """Whether anybody may see it; of any other nothing may tell that it is there."""
+    return channel.visibility is not Visibility.PRIVATE
 
 
 def session_url(session: Session) -> str:
@@ -166,9 +159,9 @@ def head(session: Session, totals: Totals, now: datetime) -> SessionHead:
     )
 
 
-def card(session: Session, totals: Totals, digest: Digest, now: datetime) -> Card:
+def card(session: Session, digest: Digest, now: datetime) -> Card:
     """A live session with its timeline in small."""
-    return Card(head(session, totals, now), timeline(session.segments, digest, now, bars=CARD_BARS))
+    return Card(head(session, digest.totals, now), timeline(session.segments, digest, now, bars=CARD_BARS))
 
 
 def session_view(
@@ -195,7 +188,7 @@ def session_view(
         groups=_groups(session, digest, listed, now),
         shown=len(listed),
         newest=newest,
-        more_url=f"{described.url}?before={_position(last)}#marks" if more and last else "",
+        more_url=f"{described.url}?before={position_of(last)}#marks" if more and last else "",
         window_seconds=seconds.crowd_window_seconds,
         lead_seconds=seconds.lead_seconds,
         formats=FORMATS,
@@ -240,14 +233,10 @@ def _groups(session: Session, digest: Digest, listed: Sequence[Timestamp], now: 
     )
 
 
-def _position(mark: Timestamp) -> str:
-    return f"{mark.segment_index}.{mark.offset_seconds}.{mark.number}"
-
-
 def _row(mark: Timestamp, digest: Digest, now: datetime | None) -> MarkRow:
     return MarkRow(
         number=mark.number,
-        position=_position(mark),
+        position=position_of(mark),
         offset=mark.offset_hms,
         note=mark.note,
         name=mark.submitted_by or "",

@@ -15,7 +15,7 @@ from web_export.app import Site
 
 
 class Chat(Protocol):
-    async def says(self, text: str, name: str = ...) -> str: ...
+    async def says(self, text: str, name: str = ..., channel: str = ...) -> str: ...
 
 
 SESSION = "/api/v1/sessions/latest"
@@ -54,13 +54,13 @@ async def test_RES_3_a_limit_beyond_one_to_a_hundred_is_a_sentence(http: aiohttp
     assert problem["detail"] == "limit is a whole number from 1 to 100."
 
 
-@pytest.mark.parametrize("cursor", ["", "1", "1-2", "1-2-3-4", "a-b-c", "-1-2-3", "1-2-१", "1-2-" + "3" * 30, "%00"])
+@pytest.mark.parametrize("cursor", ["", "1", "1.2", "1.2.3.4", "a.b.c", "-1.2.3", "1.2.१", "1.2." + "3" * 30, "%00"])
 async def test_a_cursor_nobody_gave_out_is_a_sentence(http: aiohttp.ClientSession, cursor: str) -> None:
     assert (await get(http, f"{SESSION}/timestamps?cursor={cursor}", 400))["detail"].startswith("cursor is the word")
 
 
 async def test_a_cursor_beyond_the_end_is_an_empty_page(http: aiohttp.ClientSession) -> None:
-    page = await get(http, f"{SESSION}/timestamps?cursor=999999999-999999999-999999999")
+    page = await get(http, f"{SESSION}/timestamps?cursor=999999999.999999999.999999999")
     assert page == {"timestamps": [], "next": None}
 
 
@@ -70,6 +70,13 @@ async def test_AZ_6_a_private_channel_is_as_good_as_none(http: aiohttp.ClientSes
         none = await get(http, f"/api/v1/sessions/nothing{tail}", 404)
         for word in ("hidden", "console%2Fhidden", hidden.id):
             assert await get(http, f"/api/v1/sessions/{word}{tail}", 404) == none
+
+
+async def test_AZ_6_a_newer_private_session_hides_no_public_one(http: aiohttp.ClientSession, chat: Chat) -> None:
+    public = (await get(http, SESSION))["id"]
+    await chat.says("!end", name="hidden", channel="hidden")
+    await chat.says("!start A secret evening", name="hidden", channel="hidden")
+    assert (await get(http, SESSION))["id"] == public
 
 
 async def test_API_2_an_etag_holds_until_something_changes(http: aiohttp.ClientSession, chat: Chat) -> None:

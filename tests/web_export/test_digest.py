@@ -1,14 +1,26 @@
 """The digest: against brute force, and how often it is computed."""
 
+import asyncio
+import threading
+from typing import Protocol
+
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.services import Services
 from moments.crowd import Point, crowd_moments
+from moments.errors import StoreBusy
 from moments.sessions import Session
+from storage import Totals
 from web_export import digest as digests
-from web_export.digest import LARGEST, Digests, digest
+from web_export.digest import LARGEST, Digest, Digests, TotalsKept, digest
+
+
+class Chat(Protocol):
+    async def says(self, text: str, name: str = ...) -> str: ...
+
 
 points_of_sessions = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 200), st.integers(1, 6)), max_size=120).map(
     lambda marks: [Point(*mark[:2], number, mark[2]) for number, mark in enumerate(sorted(marks), 1)]
@@ -72,3 +84,82 @@ async def test_only_the_sessions_looked_at_last_are_kept(services: Services, mon
     first = await kept.of(session, 15, revision=1)
     await kept.of(other, 15, revision=1)
     assert await kept.of(session, 15, revision=1) is not first
+
+
+async def test_readers_who_leave_have_one_digest_computed(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, end, computed = asyncio.Event(), threading.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def slow(points: list[Point], window: int, revision: int) -> Digest:
+        computed.append(revision)
+        loop.call_soon_threadsafe(begun.set)
+        end.wait(10)
+        return digest(points, window, revision)
+
+    monkeypatch.setattr(digests, "digest", slow)
+    session, kept = await riverdeer(services), Digests(services.store)
+    for _ in range(6):
+        reader = asyncio.create_task(kept.of(session, 15, revision=1))
+        await begun.wait()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+    end.set()
+    assert (await kept.of(session, 15, revision=1)).revision == 1
+    assert computed == [1]
+
+
+async def test_what_cannot_be_computed_leaves_nothing_behind(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(_session: Session) -> list[Point]:
+        raise StoreBusy("The disk is busy.")
+
+    session, kept = await riverdeer(services), Digests(services.store)
+    with monkeypatch.context() as patched:
+        patched.setattr(services.store, "points", down)
+        with pytest.raises(StoreBusy):
+            await kept.of(session, 15, revision=1)
+    assert not kept._making._under_way
+    assert (await kept.of(session, 15, revision=1)).totals == (25, 25)
+
+
+async def test_totals_are_counted_once_a_revision(
+    services: Services, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = []
+    count = services.store.totals
+
+    async def counting(session: Session) -> Totals:
+        counted.append(session.id)
+        return await count(session)
+
+    monkeypatch.setattr(services.store, "totals", counting)
+    session, kept = await riverdeer(services), TotalsKept(services.store)
+    assert await asyncio.gather(*(kept.of(session) for _ in range(5))) == [(25, 25)] * 5
+    assert await kept.of(session) == (25, 25)
+    assert counted == [session.id]
+    await chat.says("!clip one more", name="somebody else")
+    assert await kept.of(session) == (26, 26)
+    assert len(counted) == 2
+
+
+async def test_the_front_page_counts_no_mark_twice(
+    services: Services, http: aiohttp.ClientSession, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await chat.says("!end", name="riverdeer")
+    await chat.says("!start Next", name="riverdeer")
+
+    async def front() -> str:
+        async with http.get("/") as answer:
+            assert answer.status == 200
+            return await answer.text()
+
+    first = await front()
+    assert "25 marks" in first
+
+    async def never(_session: Session) -> Totals:
+        raise AssertionError("counted again")
+
+    monkeypatch.setattr(services.store, "totals", never)
+    monkeypatch.setattr(services.store, "points", never)
+    assert "25 marks" in await front()

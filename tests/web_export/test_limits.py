@@ -43,6 +43,15 @@ def test_RES_4_three_hundred_reads_in_five_minutes() -> None:
     assert [ask(limits, READ) for _ in range(301)] == [0] * 300 + [1]
 
 
+@pytest.mark.parametrize("page", ["/", "/s/abc", "/c/console/riverdeer"])
+def test_RES_4_six_hundred_pages_in_five_minutes(page: str) -> None:
+    limits = Limits(clock=(clock := Clock()))
+    assert [ask(limits, page) for _ in range(601)] == [0] * 600 + [1]
+    assert (ask(limits, page, "somebody else"), ask(limits, READ), ask(limits, "/static/site.css")) == (0, 0, 0)
+    clock.now += 300
+    assert ask(limits, page) == 0
+
+
 def test_RES_4_ten_exports_an_hour() -> None:
     limits = Limits(clock=(clock := Clock()))
     assert [ask(limits, EXPORT) for _ in range(11)] == [0] * 10 + [360]

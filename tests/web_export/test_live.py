@@ -9,9 +9,11 @@ import aiohttp
 import orjson
 import pytest
 
+from commands import feed
 from commands.services import Services
 from moments.marks import Timestamp
 from moments.sessions import Session
+from storage import Change
 from web_export import live
 from web_export.app import Site
 
@@ -54,10 +56,21 @@ async def opened(answer: aiohttp.ClientResponse) -> AsyncIterator[Said]:
     return events
 
 
+def tell(services: Services, change: Change) -> None:
+    services.feed.announce([change])
+
+
 async def watched(services: Services, session: Session) -> None:
     """Wait until somebody watches the session."""
     while not services.feed._channel(session.id).watchers:  # noqa: ASYNC110 -- the feed announces no watchers
         await asyncio.sleep(0)
+
+
+async def left(services: Services, session: Session) -> None:
+    """Wait until nobody watches the session any more."""
+    async with asyncio.timeout(5):
+        while services.feed._channel(session.id).watchers:  # noqa: ASYNC110 -- the feed announces no watchers
+            await asyncio.sleep(0.01)
 
 
 async def test_each_change_comes_with_its_id_and_in_its_own_shape(
@@ -69,9 +82,9 @@ async def test_each_change_comes_with_its_id_and_in_its_own_shape(
         assert "Content-Security-Policy" in answer.headers
         events = await opened(answer)
         await watched(services, session)
-        services.feed.publish(session.id, "timestamp", mark=mark, people=3)
-        services.feed.publish(session.id, "removed", number=7)
-        services.feed.publish(session.id, "session")
+        tell(services, Change("timestamp", session.id, mark, 3))
+        tell(services, Change("removed", session.id, number=7))
+        tell(services, Change("session", session.id))
         first, second, third = [await anext(events) for _ in range(3)]
     assert first["event"] == "timestamp"
     assert (first["data"]["number"], first["data"]["note"], first["data"]["people"]) == (1, "moment 0", 3)
@@ -86,9 +99,9 @@ async def test_each_change_comes_with_its_id_and_in_its_own_shape(
 async def test_who_was_away_gets_what_was_missed(
     http: aiohttp.ClientSession, services: Services, session: Session, mark: Timestamp, way: str
 ) -> None:
-    services.feed.publish(session.id, "removed", number=1)
+    tell(services, Change("removed", session.id, number=1))
     here = services.feed.position(session.id)
-    services.feed.publish(session.id, "timestamp", mark=mark)
+    tell(services, Change("timestamp", session.id, mark))
     # A browser that comes back repeats the page's first address, and says in the header where it really was.
     query = {"header": "", "query": f"?after={here}", "both": "?after=long-ago"}[way]
     headers = {} if way == "query" else {"Last-Event-ID": here}
@@ -117,10 +130,10 @@ async def test_RES_5_who_falls_behind_is_told_to_read_afresh_and_goes_on(
         events = await opened(answer)
         await watched(services, session)
         for number in range(500):  # without a pause: the stream gets no turn
-            services.feed.publish(session.id, "removed", number=number)
+            tell(services, Change("removed", session.id, number=number))
         received = [await anext(events) for _ in range(101)]
         await watched(services, session)
-        services.feed.publish(session.id, "removed", number=777)
+        tell(services, Change("removed", session.id, number=777))
         following = await anext(events)
     assert [event["data"].get("number") for event in received[:100]] == list(range(100))
     assert received[100]["data"]["reload"] is True
@@ -152,9 +165,7 @@ async def test_a_reader_who_leaves_is_watched_for_no_longer(
         await opened(answer)
         await watched(services, session)
         answer.close()
-    async with asyncio.timeout(5):
-        while services.feed._channel(session.id).watchers:  # noqa: ASYNC110 -- the feed announces no watchers
-            await asyncio.sleep(0.01)
+    await left(services, session)
 
 
 async def test_every_stream_ends_at_once_when_the_site_does(
@@ -215,7 +226,7 @@ async def test_what_everyone_is_sent_is_worked_out_once(
         streams = [await opened(await stack.enter_async_context(http.get(f"/s/{session.id}/events"))) for _ in range(5)]
         while len(services.feed._channel(session.id).watchers) < 5:  # noqa: ASYNC110 -- as above
             await asyncio.sleep(0)
-        services.feed.publish(session.id, "session")
+        tell(services, Change("session", session.id))
         assert len({(await anext(events))["id"] for events in streams}) == 1
     assert len(asked) == 1
 
@@ -225,9 +236,9 @@ async def test_WEB_2_a_note_cannot_end_its_line(
 ) -> None:
     await chat.says("!clip a\u2028b\u2029c\rdata: x\x85id: y", name="hostile")
     newest = (await services.store.marks(session, limit=1, newest_first=True))[0]
-    services.feed.publish(session.id, "removed", number=0)
+    tell(services, Change("removed", session.id, number=0))
     here = services.feed.position(session.id)
-    services.feed.publish(session.id, "timestamp", mark=newest)
+    tell(services, Change("timestamp", session.id, newest))
     async with http.get(f"/s/{session.id}/events?after={here}") as answer:
         event = await anext(await opened(answer))
     assert set(event) == {"id", "event", "data"}
@@ -241,3 +252,63 @@ async def test_RES_5_asking_for_the_head_holds_no_stream_open(http: aiohttp.Clie
             assert await answer.read() == b""
     async with http.head("/s/nobody/events") as answer:
         assert answer.status == 404
+
+
+async def test_an_event_of_a_session_that_was_forgotten_is_not_mistaken_for_another(
+    http: aiohttp.ClientSession, services: Services, session: Session, mark: Timestamp
+) -> None:
+    async def first_after(position: str) -> Said:
+        async with http.get(f"/s/{session.id}/events?after={position}") as answer:
+            return await anext(await opened(answer))
+
+    here = services.feed.position(session.id)
+    tell(services, Change("timestamp", session.id, mark))
+    assert (await first_after(here))["data"]["note"] == "moment 0"
+    await left(services, session)
+    for number in range(feed.REMEMBERED_SESSIONS):
+        tell(services, Change("session", f"other{number}"))
+    there = services.feed.position(session.id)
+    tell(services, Change("timestamp", session.id, mark._replace(number=2, note="another")))
+    tell(services, Change("timestamp", session.id, mark._replace(number=3, note="a third")))
+    assert (await first_after(here))["data"].get("reload")
+    assert (await first_after(there))["data"].get("note") in {None, "another"}
+
+
+async def test_no_copy_is_kept_of_words_that_were_taken_back(
+    http: aiohttp.ClientSession, site: Site, services: Services, session: Session, mark: Timestamp
+) -> None:
+    async with http.get(f"/s/{session.id}/events") as answer:
+        events = await opened(answer)
+        await watched(services, session)
+        tell(services, Change("timestamp", session.id, mark))
+        await anext(events)
+        assert any(b"moment 0" in frame for frame in site.app[live.STREAMS]._frames.values())
+        tell(services, Change("removed", session.id, number=mark.number))
+        await anext(events)
+    assert not any(b"moment 0" in frame for frame in site.app[live.STREAMS]._frames.values())
+
+
+async def test_what_is_worked_out_for_streams_ends_with_the_site(
+    http: aiohttp.ClientSession,
+    site: Site,
+    services: Services,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = asyncio.Event()
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def endless(*_: object) -> tuple[bytes, object]:
+        tasks.append(asyncio.current_task())
+        begun.set()
+        return await asyncio.Future()
+
+    monkeypatch.setattr(live, "_name_and_data", endless)
+    async with http.get(f"/s/{session.id}/events") as answer:
+        await opened(answer)
+        await watched(services, session)
+        tell(services, Change("session", session.id))
+        await begun.wait()
+        await site.close()
+    assert [task.done() for task in tasks if task] == [True]
+    assert services.feed.withdrawn == []

@@ -6,16 +6,13 @@ from typing import TypeAlias
 
 from moments.marks import Timestamp
 from moments.sessions import Defaults, Session
+from storage.reads import MarkRow
 from web_export.formats.options import ExportOptions
 
 Marks: TypeAlias = AsyncIterator[list[Timestamp]]
 """A session's visible marks by (segment, offset, number), some at a time."""
-MarkRow: TypeAlias = tuple[int, int, str, str, int, int]
-"""A mark as the store has it: (segment_index, offset_seconds, note, submitted_by, created_at, number).
-
-`created_at` is whole microseconds since 1970 in UTC. Building objects first would cost more than writing the file.
-"""
 Rows: TypeAlias = AsyncIterator[list[MarkRow]]
+"""The same, as the store has them: building objects first would cost more than writing the file."""
 Write: TypeAlias = Callable[[Session, Marks, ExportOptions, Defaults], AsyncIterator[bytes]]
 
 

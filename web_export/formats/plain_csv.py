@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from moments.marks import Timestamp
 from moments.sessions import Defaults, Session
 from moments.timecodes import hms
-from web_export.formats.format import Format, MarkRow, Marks, Rows
+from storage.reads import MarkRow
+from web_export.formats.format import Format, Marks, Rows
 from web_export.formats.options import ExportOptions
 from web_export.formats.selection import chosen
 from web_export.shapes import iso

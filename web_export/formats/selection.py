@@ -1,8 +1,10 @@
 """Which marks a download holds and where it puts them: crowd moments, shift and lead, before any format writes."""
 
 from collections.abc import AsyncIterator
+from itertools import chain
 from math import floor
 
+from moments.crowd import anchored
 from moments.marks import Timestamp
 from moments.sessions import Defaults, Session
 from web_export.formats.format import Marks
@@ -10,20 +12,18 @@ from web_export.formats.options import ExportOptions
 
 
 async def crowds(marks: Marks, window: int) -> AsyncIterator[list[Timestamp]]:
-    """The marks of each crowd moment, lone ones included: the groups of moments.crowd.crowd_moments.
+    """The marks of each crowd moment, lone ones included.
 
-    Holds one group at a time.
+    Holds one group and one chunk at a time.
     """
     group: list[Timestamp] = []
-    segment = end = -1
     async for chunk in marks:
-        for mark in chunk:
-            if mark.offset_seconds > end or mark.segment_index != segment:
-                if group:
-                    yield group
-                group = []
-                segment, end = mark.segment_index, mark.offset_seconds + window
-            group.append(mark)
+        anchor = group[:1]
+        following = anchored(chain(anchor, chunk), window)
+        group += next(following, anchor)[len(anchor) :]
+        for another in following:
+            yield group
+            group = another
     if group:
         yield group
 

@@ -144,7 +144,7 @@ function arrive(mark) {
 
 function remove(number) {
   waiting.set(number, null);
-  state.marks = Math.max(0, state.marks - 1);
+  if (number <= state.last) state.marks = Math.max(0, state.marks - 1); // else it was never counted here
   schedule();
 }
 

@@ -18,9 +18,9 @@ from moments.errors import NotFound
 from moments.marks import Timestamp
 from moments.sessions import Defaults
 from moments.timecodes import hms
+from storage.reads import MarkRow
 from web_export.formats import FORMATS, by_slug
 from web_export.formats.excel_csv import guard
-from web_export.formats.format import MarkRow
 from web_export.formats.options import parse_options
 from web_export.formats.plain_csv import COLUMNS, row
 

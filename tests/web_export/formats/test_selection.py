@@ -28,7 +28,6 @@ def test_the_groups_are_those_of_the_object_model(
             CrowdMoment(
                 group[0].segment_index,
                 group[0].offset_seconds,
-                group[-1].offset_seconds,
                 people_in(group),
                 tuple(mark.number for mark in group),
             )
