@@ -73,6 +73,8 @@ class Segment:
     start_time: datetime
     end_time: datetime | None = None
     stream_id: str | None = None
+    created_at: datetime | None = None
+    """When we were told of it; None before it is stored."""
 
     def seconds(self, now: datetime) -> int:
         """Its length so far, in whole seconds."""
@@ -112,7 +114,7 @@ def started(last: Session | None, channel: Channel, title: str, game: str, now: 
     """A new session with its first segment open; Refusal while the last one is not ended."""
     if last is not None and last.status is not Status.ENDED:
         raise Refusal(f"{last.name} started {ago(last.created_at, now)}. Type end, then start.")
-    first = Segment(index=1, start_time=now)
+    first = Segment(index=1, start_time=now, created_at=now)
     return Session(0, session_id, channel, title, game, Status.ACTIVE, now, now, (first,))
 
 
@@ -131,7 +133,7 @@ def resumed(session: Session | None, now: datetime) -> Session | None:
         return None
     last = session.segments[-1]
     # A clock that was set back must not let segments overlap.
-    following = Segment(index=last.index + 1, start_time=max(now, last.end_time or now))
+    following = Segment(index=last.index + 1, start_time=max(now, last.end_time or now), created_at=now)
     return replace(session, status=Status.ACTIVE, updated_at=now, segments=(*session.segments, following))
 
 

@@ -18,7 +18,7 @@ SESSION = (
     "session.id, session.public_id, session.title, session.game, session.status, session.created_at,"
     f" session.updated_at, {CHANNEL}"
 )
-SEGMENT = "session_id, segment_index, start_time, end_time, stream_id"
+SEGMENT = "session_id, segment_index, start_time, end_time, stream_id, created_at"
 MARK = (
     "mark.number, mark.segment_index, mark.offset_seconds, mark.adjust_seconds, mark.note, mark.submitted_by,"
     " account.person_id, mark.created_at, mark.instant, mark.platform, mark.source_message_id,"
@@ -54,8 +54,9 @@ def session(row: Row, segments: Iterable[Row]) -> Session:
 
 def segment(row: Row) -> Segment:
     """A segment from the columns SEGMENT."""
-    _, index, start, end, stream = row
-    return Segment(index, from_microseconds(start), None if end is None else from_microseconds(end), stream)
+    _, index, start, end, stream, created = row
+    ended = None if end is None else from_microseconds(end)
+    return Segment(index, from_microseconds(start), ended, stream, from_microseconds(created))
 
 
 def mark(session_id: str, row: Row) -> Timestamp:

@@ -344,7 +344,7 @@ class Transaction:
                 (
                     *(session.row_id, segment.index, to_microseconds(segment.start_time)),
                     None if segment.end_time is None else to_microseconds(segment.end_time),
-                    *(to_microseconds(session.updated_at), segment.stream_id),
+                    *(to_microseconds(segment.created_at or session.updated_at), segment.stream_id),
                 )
                 for segment in segments
             ],

@@ -10,12 +10,12 @@ from aiohttp.helpers import content_disposition_header
 
 from moments.sessions import Defaults, Session
 from storage import Store
+from web_export.asked import asked_session
 from web_export.formats import by_slug
 from web_export.formats.format import Format
 from web_export.formats.options import ExportOptions, parse_options
 from web_export.headers import is_known
 from web_export.keys import SERVICES
-from web_export.views import public_session
 
 WRITE_BYTES = 64 * 1024
 """Bytes gathered for one write: small enough to keep memory flat, large enough to be few."""
@@ -63,7 +63,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     form = by_slug(request.match_info["slug"])
     options = parse_options(request.query)
-    session = await public_session(services.store, request.match_info["session"])
+    session = await asked_session(request)
     tag = await _tag(services.store, session, form, options, services.defaults)
     # After the question whether there is anything to see: a tag must not tell (API-2).
     if is_known(request, tag):

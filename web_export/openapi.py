@@ -21,12 +21,20 @@ def _ref(kind: str, name: str) -> dict[str, str]:
 
 
 _SCHEMAS = {
-    "Channel": _shape(platform={"type": "string"}, id={"type": "string"}, display_name={"type": "string"}),
+    "Channel": _shape(
+        platform={"type": "string"},
+        id={"type": "string"},
+        display_name={"type": "string"},
+        visibility={"type": "string", "enum": ["public", "private"]},
+    ),
     "Segment": _shape(
         id={"type": "string"},
         index={"type": "integer", "minimum": 1},
         start_time=_INSTANT,
         end_time={"anyOf": [_INSTANT, {"type": "null"}]},
+        created_at=_INSTANT,
+        stream_id={"type": ["string", "null"]},
+        session_id={"type": "string"},
     ),
     "Session": _shape(
         id={"type": "string"},

@@ -11,13 +11,14 @@ from commands.services import Services
 from moments.crowd import Position
 from moments.errors import NotFound, UsageError
 from moments.sessions import Session, Status
+from web_export.asked import asked_session
 from web_export.digest import TOTALS, Digest, Digests, TotalsKept
 from web_export.headers import is_known
 from web_export.keys import SERVICES
 from web_export.live import add_live
 from web_export.positions import parse_position
 from web_export.render import STATIC, add_static, html_response, render
-from web_export.views import Card, SessionHead, card, head, is_public, public_session, session_view
+from web_export.views import Card, SessionHead, card, head, is_public, session_view
 
 MARKS_A_PAGE = 50
 LIVE_CARDS, RECENT_SESSIONS = 6, 9
@@ -82,7 +83,7 @@ async def session_page(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     # Read first: whatever happens while the page is made comes again over the live stream.
     position = services.feed.position(request.match_info["session"])
-    session = await public_session(services.store, request.match_info["session"])
+    session = await asked_session(request)
     before = parse_position(request.query.get("before"), _NO_PLACE)
     revision = await services.store.revision(session)
     digest = await _digest(request, session, revision)

@@ -23,16 +23,24 @@ def segment_id(session_id: str, index: int) -> str:
 
 def channel_json(channel: Channel) -> dict[str, Any]:
     """A channel: unique by (platform, id); the name is for display only."""
-    return {"platform": channel.platform, "id": channel.platform_id, "display_name": channel.display_name}
+    return {
+        "platform": channel.platform,
+        "id": channel.platform_id,
+        "display_name": channel.display_name,
+        "visibility": channel.visibility.value,
+    }
 
 
 def segment_json(session: Session, segment: Segment) -> dict[str, Any]:
     """One stretch without a break; `end_time` is null while it is open."""
     return {
         "id": segment_id(session.id, segment.index),
+        "session_id": session.id,
         "index": segment.index,
         "start_time": iso(segment.start_time),
         "end_time": iso(segment.end_time) if segment.end_time else None,
+        "created_at": iso(segment.created_at or segment.start_time),
+        "stream_id": segment.stream_id,
     }
 
 

@@ -27,12 +27,15 @@ MOST_PARTS = 40
 """Parts of one download that are linked, eleven hours of a mark every second; `part` in the address asks for more."""
 
 
-async def public_session(store: Store, session_id: str) -> Session:
-    """A session anybody may see. NotFound for none and for a private channel's alike, until logins exist."""
-    session = await store.session(session_id)
-    if session is None or not is_public(session.channel):
-        raise NotFound("There is no session here. Check the link, or ask in chat with !clips.")
-    return session
+async def public_session(store: Store, word: str) -> Session:
+    """A session anybody may see, by its id, `latest` or its channel.
+
+    NotFound for none and for a private channel's alike, until logins exist.
+    """
+    try:
+        return await store.find_session(word, public_only=True)
+    except NotFound:
+        raise NotFound("There is no session here. Check the link, or ask in chat with !clips.") from None
 
 
 def is_public(channel: Channel) -> bool:

@@ -29,7 +29,12 @@ async def get(http: aiohttp.ClientSession, path: str, status: int = 200) -> Any:
 
 async def test_a_session_is_found_by_id_by_latest_and_by_channel(http: aiohttp.ClientSession) -> None:
     latest = await get(http, SESSION)
-    assert latest["channel"] == {"platform": "console", "id": "riverdeer", "display_name": "riverdeer"}
+    assert latest["channel"] == {
+        "platform": "console",
+        "id": "riverdeer",
+        "display_name": "riverdeer",
+        "visibility": "public",
+    }
     assert (latest["title"], latest["game"], latest["status"]) == ("The long way down", "Celeste", "active")
     assert (latest["marks"], latest["people"]) == (25, 25)
     for word in (latest["id"], "riverdeer", "console%2Friverdeer"):

@@ -215,7 +215,7 @@ async def test_405_names_the_methods_and_head_is_one_of_them(http: aiohttp.Clien
         ("GET / HTTP/1.1\r\nHost: [{host}", 421),
         ("GET /nothing HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: {host}\r\nX-Forwarded-Proto: gopher", 404),
         ("GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: {host}\r\nForwarded: host={host}", 200),
-        ("GET /s/latest HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: {host}\r\nReferer: http://{host}/", 404),
+        ("GET /s/latest HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: {host}\r\nReferer: http://{host}/", 302),
     ],
 )
 async def test_API_3_a_foreign_host_is_refused_and_never_echoed(site: Site, raw: Raw, head: str, status: int) -> None:

@@ -332,3 +332,20 @@ async def test_the_budget_holds(http: aiohttp.ClientSession, chat: Chat, service
     parsed = await get(http, await path_of(services))
     # the page, its files, and the live stream
     assert 1 + len(parsed.all("script")) + len(parsed.all("link")) + 1 <= 5
+
+
+@pytest.mark.parametrize("word", ["latest", "riverdeer", "RiverDeer"])
+@pytest.mark.parametrize("rest", ["", "/export.csv?lead=5"])
+async def test_another_word_for_a_session_leads_to_its_own_address(
+    http: aiohttp.ClientSession, services: Services, word: str, rest: str
+) -> None:
+    session = await services.store.find_session("riverdeer")
+    async with http.get(f"/s/{word}{rest}", allow_redirects=False) as answer:
+        assert answer.status == 302
+        assert answer.headers["Location"] == f"/s/{session.id}{rest}"
+        assert answer.headers["Cache-Control"] == "no-cache"
+
+
+async def test_a_private_channel_is_no_word_for_anything(http: aiohttp.ClientSession) -> None:
+    async with http.get("/s/hidden", allow_redirects=False) as answer:
+        assert answer.status == 404

@@ -177,7 +177,12 @@ def test_the_text_line_of_the_contract(record: "Record") -> None:
 def test_json_holds_what_may_leave_and_nothing_else(hostile: "Recording") -> None:
     document = json.loads(hostile.file("json"))
     assert list(document) == ["session", "timestamps"]
-    assert document["session"]["channel"] == {"platform": "console", "id": "riverdeer", "display_name": "Riverdeer"}
+    assert document["session"]["channel"] == {
+        "platform": "console",
+        "id": "riverdeer",
+        "display_name": "Riverdeer",
+        "visibility": "public",
+    }
     assert document["timestamps"][14] == {
         "id": "k7m2q9xw-15",
         "number": 15,
