@@ -67,23 +67,30 @@ async def serve(settings: Settings, *, console: bool) -> None:
         keeper = await site.start()
         garbage.settle()
         _log.info("Moments is running", site=settings.public_url, database=str(settings.database))
-        tasks = [keeper]
-        if console:
-            if sys.stdin.isatty():
-                logging.getLogger("web_export.access").setLevel(logging.WARNING)  # somebody is typing there
-            tasks.append(asyncio.create_task(_run_console(services, states), name="console"))
+        platforms = _start_platforms(Dispatcher(services), services, states, console=console)
         try:
-            await _first_end(stop, tasks)
+            await _first_end(stop, [store.writing, keeper, *platforms])
         finally:
-            for task in tasks[1:]:
-                task.cancel()
-            await asyncio.gather(*tasks[1:], return_exceptions=True)
+            for platform in platforms:
+                platform.cancel()
+            await asyncio.gather(*platforms, return_exceptions=True)
             await site.close()
     _log.info("Moments has stopped; everything answered is on disk")
 
 
-async def _run_console(services: Services, states: PlatformStates) -> None:
-    console = standard_console(Dispatcher(services), services.clock)
+def _start_platforms(
+    dispatcher: Dispatcher, services: Services, states: PlatformStates, *, console: bool
+) -> list[asyncio.Task[None]]:
+    """Every platform that was asked for; all hand what they hear to the one dispatcher, whose bounds are ours."""
+    if not console:
+        return []
+    if sys.stdin.isatty():
+        logging.getLogger("web_export.access").setLevel(logging.WARNING)  # somebody is typing there
+    return [asyncio.create_task(_run_console(dispatcher, services, states), name="console")]
+
+
+async def _run_console(dispatcher: Dispatcher, services: Services, states: PlatformStates) -> None:
+    console = standard_console(dispatcher, services.clock)
     states.set("console", "ready")
     await console.run(services.public_url)
     states.set("console", "input ended")

@@ -82,11 +82,9 @@ def _prepare(settings: "Settings", arguments: argparse.Namespace) -> None:
 
 def _code(error: Exception) -> int:
     from bot.settings import SettingsError
-    from moments.errors import ChatLogError, UsageError
+    from moments.errors import UsageError
     from storage.keys import SecretKeyError
 
-    if isinstance(error, ChatLogError):  # the words typed were fine, the file is not
-        return FAILED
     return USAGE if isinstance(error, SettingsError | SecretKeyError | UsageError) else FAILED
 
 

@@ -1,11 +1,13 @@
 """The first platform: whoever sits at this terminal, or whatever is piped in, one chat line at a time."""
 
 import asyncio
+import concurrent.futures
 import os
 import sys
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
 import structlog
 
@@ -14,9 +16,6 @@ from commands.model import Heard, Platform
 from commands.services import Clock
 from moments.chatlog import MAX_LINE_BYTES, ParsedLine, parse_line
 from moments.live import Author, Place
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CONSOLE = Platform("console", answers_unknown=True)
 PLACE = Place("console", "console", "Console")
@@ -105,15 +104,23 @@ class _Lines:
         return await self._queue.get()
 
     def _read(self, source: BinaryIO) -> None:
-        put: Callable[[str | None], object] = lambda line: asyncio.run_coroutine_threadsafe(  # noqa: E731
-            self._queue.put(line), self._loop
-        ).result()
-        try:
+        with suppress(_Stopping):
             for line in iter(lambda: source.readline(MAX_LINE_BYTES), b""):
-                put(line.decode("utf-8", "replace"))
-            put(None)
-        except (RuntimeError, asyncio.CancelledError):
-            return  # the loop has closed: Moments is stopping
+                self._put(line.decode("utf-8", "replace"))
+            self._put(None)
+
+    def _put(self, line: str | None) -> None:
+        """Hand a line to the loop once there is room for it."""
+        putting = self._queue.put(line)
+        try:
+            asyncio.run_coroutine_threadsafe(putting, self._loop).result()
+        except (RuntimeError, concurrent.futures.CancelledError) as error:
+            putting.close()  # never begun when the loop was closed already
+            raise _Stopping from error
+
+
+class _Stopping(Exception):
+    """The loop takes no more lines: Moments is stopping."""
 
 
 def standard_console(dispatcher: Dispatcher, clock: Clock) -> Console:

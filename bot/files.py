@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bot.progress import progress
 from storage import open_store
 from storage.backup import backup as back_up
-from storage.backup import restore as put_back
 from storage.keys import key_file, secret_keys
+from storage.restore import restore as put_back
 
 if TYPE_CHECKING:
     from bot.settings import Settings

@@ -10,23 +10,26 @@ from zoneinfo import ZoneInfo
 
 from bot.app import make_services
 from bot.console import author
+from bot.progress import progress
 from bot.settings import Settings
 from commands.dispatch import Dispatcher
 from commands.feed import Feed
 from commands.model import Heard, Platform
 from commands.services import utc_now
+from commands.stream import end_open_session
 from moments.chatlog import ChatLog, bounded_lines, read_log
 from moments.errors import MomentsError, UsageError
 from moments.live import Place
 from moments.notes import clean_name
 from moments.people import Role
-from moments.sessions import Session, Status, ended
-from storage import Store, Transaction, open_store
+from moments.sessions import Status
+from storage import open_store
+from storage.in_use import in_use
 from storage.keys import secret_keys
 
 REPLAY = Platform("console")
-SHOWN_EVERY = 500
-"""Lines between two looks at the progress on a terminal."""
+LONG_LOG = 5_000
+"""Commands that take about as long to write as a running Moments waits with a mark before it refuses it."""
 
 
 class LogClock:
@@ -60,12 +63,15 @@ async def replay(
     place = Place("console", name, name)
     keys = secret_keys(settings.secret_keys, settings.database)
     clock = LogClock(said[0].instant if said else utc_now())
+    _warn_who_waits(settings.database, said)
     async with open_store(settings.database, defaults=settings.defaults) as store:
         before = await store.newest_session(*place[:2])
         services = make_services(settings, keys, store, Feed(), clock)
         async with store.one_transaction():
             replies = await _play(said, place, clock, Dispatcher(services))
-            await _end_what_is_open(store, place, before, clock)
+            opened = await store.newest_session(*place[:2])
+            if opened is not None and (before is None or opened.id != before.id):  # what was open before stays so
+                await end_open_session(store, place, clock.now)
         for reply in replies:
             _say(f"<moments> {reply}")
         session = await store.newest_session(*place[:2])
@@ -107,39 +113,23 @@ def _said(log: ChatLog, start: str | None, moderators: Collection[str]) -> Itera
         raise UsageError(f"The log ends before {start}, where the session should start.")
 
 
+def _warn_who_waits(database: Path, said: list[_Said]) -> None:
+    """Nobody else can write while a log is: a long one is felt where Moments runs."""
+    commands = sum(line.text.startswith(REPLAY.prefix) for line in said)
+    if commands > LONG_LOG and in_use(database):
+        sys.stderr.write("Moments is running: it may refuse marks for some seconds while this log is written.\n")
+
+
 async def _play(said: list[_Said], place: Place, clock: LogClock, dispatcher: Dispatcher) -> list[str]:
     replies = []
-    for at, line in enumerate(said):
-        clock.now = line.instant
-        reply = await dispatcher.hear(Heard(REPLAY, place, author(line.name), line.role, line.text, line.instant))
-        if reply is not None:
-            replies.append(reply.text)
-        if at % SHOWN_EVERY == 0:
-            _progress(at, len(said))
-    _progress(len(said), len(said))
+    with progress("Replaying") as show:
+        for at, line in enumerate(said, start=1):
+            clock.now = line.instant
+            reply = await dispatcher.hear(Heard(REPLAY, place, author(line.name), line.role, line.text, line.instant))
+            if reply is not None:
+                replies.append(reply.text)
+            show(f"{at:,} of {len(said):,} lines")
     return replies
-
-
-async def _end_what_is_open(store: Store, place: Place, before: Session | None, clock: LogClock) -> None:
-    """A session the log started and did not end is over when the log is."""
-    session = await store.newest_session(*place[:2])
-    if session is None or session.status is Status.ENDED or (before and before.id == session.id):
-        return
-
-    async def end(transaction: Transaction) -> None:
-        live = await transaction.live(place)
-        over = ended(live.session, clock.now)
-        if over is not None:
-            await transaction.save_session(place, over)
-
-    await store.run(end, message=None, now=clock.now)
-
-
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        sys.stderr.write(f"\rReplaying: {done:,} of {total:,} lines{end}")
-        sys.stderr.flush()
 
 
 def _say(line: str) -> None:

@@ -15,10 +15,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from moments.errors import MomentsError
 from moments.sessions import Defaults
+from storage.keys import SHORTEST_KEY
 
 PREFIX = "MOMENTS_"
 ENV_FILE = Path(".env")
-SHORTEST_KEY = 32
 SHORTEST_TOKEN = 16
 
 _ELSEWHERE = (f"{PREFIX}TEST_", f"{PREFIX}SHARED_DATA")

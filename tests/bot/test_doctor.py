@@ -1,7 +1,6 @@
 """`moments doctor`: each finding says what to do, and nothing is made or changed."""
 
 import io
-import os
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -24,13 +23,7 @@ from storage.keys import key_file, secret_keys
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - never listened on
 
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("MOMENTS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 async def findings(**settings: object) -> tuple[int, str]:

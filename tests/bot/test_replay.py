@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.replay import LONG_LOG
 from commands.registry import COMMANDS
 from moments.notes import clean_note
 from moments.timecodes import hms
-from tests.process import moments
+from tests.process import moments, running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "stream.chat"
 REPLIES = Path(__file__).parent / "stream.replies"
@@ -195,3 +196,15 @@ def test_elapsed_logs_are_put_so_that_they_end_now_and_keep_every_distance(tmp_p
     offsets = [int(mark["offset_seconds"]) for mark in rows(tmp_path)]
     assert [later - earlier for earlier, later in pairwise([0, *offsets])] == [108_000] * 4
     assert rows(tmp_path)[-1]["offset_hms"] == "120:00:00"
+
+
+def test_a_long_log_says_beforehand_that_a_running_moments_has_to_wait(tmp_path: Path) -> None:
+    lines = ["[0:00:00] <~a> !start", *(["<v> !session"] * LONG_LOG)]
+    for name, log in {"short": lines[:-1], "long": lines}.items():
+        (tmp_path / name).write_text("\n".join(log))
+    assert moments(tmp_path, "replay", "long").stderr == ""
+    with running(tmp_path):
+        assert moments(tmp_path, "replay", "short").stderr == ""
+        assert moments(tmp_path, "replay", "long").stderr == (
+            "Moments is running: it may refuse marks for some seconds while this log is written.\n"
+        )

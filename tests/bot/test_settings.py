@@ -1,6 +1,5 @@
 """Settings: the defaults, what is taken, and one line for each value that is not."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,7 @@ from moments.sessions import Defaults
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
 
-
-@pytest.fixture(autouse=True)
-def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("MOMENTS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def described() -> list[tuple[str, str]]:
