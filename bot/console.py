@@ -22,6 +22,9 @@ PLACE = Place("console", "console", "Console")
 STREAMER = "streamer"
 """Who speaks when a line has no name: the broadcaster."""
 
+_AHEAD = timedelta(seconds=30)
+"""How far ahead of ours another clock may be."""
+
 _log = structlog.get_logger("console")
 
 
@@ -34,6 +37,7 @@ class Console:
         self._source = source
         self._screen = screen
         self._opened = clock()
+        self._latest: datetime | None = None
         self._person = source.isatty() and screen.isatty()
         self._colour = self._person and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
@@ -52,21 +56,37 @@ class Console:
         said = parse_line(line)
         if said is None:
             return
-        reply = await self._dispatcher.hear(self._heard(said))
+        instant = self._instant(said.time)
+        if wrong := self._wrong_time(said.time, instant):
+            self._say(f"{self._painted('<moments>')} {wrong} Leave it out, and it is now.")
+            return
+        self._latest = instant
+        reply = await self._dispatcher.hear(self._heard(said, instant))
         if reply is not None:
             self._say(f"{self._painted('<moments>')} {reply.text}")
         elif self._person:
             self._say(self._painted("(only chat; commands begin with !, try !help)", dim=True))
 
-    def _heard(self, said: ParsedLine) -> Heard:
+    def _heard(self, said: ParsedLine, instant: datetime) -> Heard:
         name = said.name or STREAMER
-        return Heard(CONSOLE, PLACE, author(name), said.role, said.text, self._instant(said.time))
+        return Heard(CONSOLE, PLACE, author(name), said.role, said.text, instant, arrived=instant)
 
     def _instant(self, time: timedelta | datetime | None) -> datetime:
-        """When a line was said: now, or by its own time; an elapsed one counts from when the console opened."""
+        """When a line was said, as in a log: by its own time, else now, but never before a time already told.
+
+        An elapsed time counts from when the console opened.
+        """
         if isinstance(time, timedelta):
             return self._opened + time
-        return time or self._clock()
+        return time or max(self._clock(), self._latest or self._opened)
+
+    def _wrong_time(self, time: timedelta | datetime | None, instant: datetime) -> str | None:
+        """What is wrong with a line's time, as it would be in a log: it goes back, or it is nobody's yet."""
+        if time is not None and self._latest is not None and instant < self._latest:
+            return "That time is before the last one."
+        if isinstance(time, datetime) and time > self._clock() + _AHEAD:
+            return "That time is still to come."
+        return None
 
     def _prompt(self) -> None:
         if self._person:
@@ -106,7 +126,13 @@ class _Lines:
     def _read(self, source: BinaryIO) -> None:
         with suppress(_Stopping):
             for line in iter(lambda: source.readline(MAX_LINE_BYTES), b""):
-                self._put(line.decode("utf-8", "replace"))
+                if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+                    # Its rest must not pass for a line of its own: without a name, that would be the broadcaster's.
+                    while (rest := source.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                        pass
+                    _log.warning("a line longer than 8 KiB was left out")
+                else:
+                    self._put(line.decode("utf-8", "replace"))
             self._put(None)
 
     def _put(self, line: str | None) -> None:

@@ -16,7 +16,7 @@ from commands.dispatch import Dispatcher
 from commands.feed import Feed
 from commands.model import Heard, Platform
 from commands.services import utc_now
-from commands.stream import end_open_session
+from commands.stream import end_open_session, start_afresh
 from moments.chatlog import ChatLog, bounded_lines, read_log
 from moments.errors import MomentsError, UsageError
 from moments.live import Place
@@ -66,17 +66,18 @@ async def replay(
     _warn_who_waits(settings.database, said)
     async with open_store(settings.database, defaults=settings.defaults) as store:
         before = await store.newest_session(*place[:2])
+        if before is not None and before.status is not Status.ENDED:
+            raise MomentsError(f"{before.name} is still open in {name}. End it first, or name another with --channel.")
         services = make_services(settings, keys, store, Feed(), clock)
         async with store.one_transaction():
+            await start_afresh(store, place, clock.now)
             replies = await _play(said, place, clock, Dispatcher(services))
-            opened = await store.newest_session(*place[:2])
-            if opened is not None and (before is None or opened.id != before.id):  # what was open before stays so
-                await end_open_session(store, place, clock.now)
+            session = await store.newest_session(*place[:2])
+            if session is None or (before is not None and before.id == session.id):
+                raise MomentsError("No session starts in this log, so nothing was kept. Add --start TIME.")
+            await end_open_session(store, place, clock.now)
         for reply in replies:
             _say(f"<moments> {reply}")
-        session = await store.newest_session(*place[:2])
-        if session is None or (before and before.id == session.id and before.status is Status.ENDED):
-            raise MomentsError("No session starts in this log, so nothing was kept. Add --start TIME.")
         _say(services.link(f"/s/{session.id}"))
 
 

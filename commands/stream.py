@@ -87,6 +87,15 @@ async def session(call: Invocation) -> Reply:
     return Reply(" · ".join(words))
 
 
+async def start_afresh(store: Store, place: Place, now: datetime) -> None:
+    """Leave the channel's earlier sessions and paces aside for what follows: a log tells a time of its own."""
+
+    async def apply(transaction: Transaction) -> None:
+        await transaction.start_afresh(place)
+
+    await store.run(apply, message=None, now=now)
+
+
 async def end_open_session(store: Store, place: Place, now: datetime) -> None:
     """End the channel's session if one is open, without a word: its log is over."""
 

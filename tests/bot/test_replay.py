@@ -168,6 +168,39 @@ def test_FILE_3_names_in_a_log_never_become_paths(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"log.chat", "moments.db", "moments.key"}
 
 
+def test_a_log_replayed_twice_is_two_sessions_that_know_nothing_of_each_other(tmp_path: Path) -> None:
+    first = moments(tmp_path, "replay", str(EXAMPLE)).stdout.splitlines()
+    marks = [(mark["offset_hms"], mark["note"], mark["number"]) for mark in rows(tmp_path)]
+    second = moments(tmp_path, "replay", str(EXAMPLE)).stdout.splitlines()
+    sessions = [lines[-1].rpartition("/")[2] for lines in (first, second)]
+    assert sessions[0] != sessions[1]
+    assert [line.replace(sessions[1], sessions[0]) for line in second] == first
+    for session in sessions:
+        again = list(csv.DictReader(io.StringIO(exported(tmp_path, "csv", session), newline="")))
+        assert [(mark["offset_hms"], mark["note"], mark["number"]) for mark in again] == marks
+
+
+def test_a_log_is_never_replayed_into_a_session_that_is_open(tmp_path: Path) -> None:
+    (tmp_path / "old.chat").write_text("[0:00:00] <~owl> !start\n[0:00:30] <rook> !clip\n[0:01:00] <~owl> !end\n")
+    with running(tmp_path) as it:
+        it.says("!start Live now")
+        done = moments(tmp_path, "replay", "old.chat", "--channel", "console")
+        assert done.returncode == 1
+        assert done.stderr == (
+            'moments: "Live now" is still open in console. End it first, or name another with --channel.\n'
+        )
+        assert "0 marks" in it.says("!session")
+
+
+def test_a_log_without_a_session_keeps_nothing_of_it_anywhere(tmp_path: Path) -> None:
+    replayed(tmp_path, "[0:00:00] <~owl> !start\n[0:10:00] <rook> !clip one\n")
+    before = exported(tmp_path)
+    (tmp_path / "log.chat").write_text("[0:05:00] <rook> !clip two\n[0:10:00] <rook> !clip three\n")
+    done = moments(tmp_path, "replay", "log.chat")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert exported(tmp_path) == before
+
+
 def test_a_log_without_a_session_says_how_to_have_one(tmp_path: Path) -> None:
     (tmp_path / "log.chat").write_text("[0:00:05] <rook> !clip\n")
     done = moments(tmp_path, "replay", "log.chat")

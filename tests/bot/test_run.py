@@ -35,8 +35,32 @@ def test_a_line_typed_is_a_mark_on_the_page(tmp_path: Path) -> None:
 def test_a_console_line_may_carry_an_instant_or_the_time_since_the_console_opened(tmp_path: Path) -> None:
     with running(tmp_path) as it:
         it.says("!start")
-        assert "was not kept" in it.says("[2020-01-01T00:00:00Z] <rook> !clip long ago")
+        leave_it_out = "Leave it out, and it is now."
+        past, future = "[2020-01-01T00:00:00Z] <rook> !clip", "[2120-01-01T00:00:00Z] <rook> !clip"
+        assert it.says(past) == f"<moments> That time is before the last one. {leave_it_out}"
+        assert it.says(future) == f"<moments> That time is still to come. {leave_it_out}"
         assert it.says("[99:00:00] <rook> !clip later").startswith("<moments> Marked #1 at 98:59:5")
+        assert it.says("<mika> !clip at the last time told").startswith("<moments> Marked #2 at 98:59:5")
+
+
+def test_a_log_piped_into_the_console_is_answered_as_its_replay(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "stream.chat"
+    answers = moments(tmp_path, "replay", str(example)).stdout.splitlines()[:-1]
+    (tmp_path / "piped").mkdir()
+    with running(tmp_path / "piped") as it:
+        for line in example.read_text("utf-8").splitlines():
+            it.types(line)
+        piped = [it.reply() for _ in answers]
+    without_links = [re.sub(r"http://\S+", "LINK", line) for line in answers]
+    assert [re.sub(r"http://\S+", "LINK", line) for line in piped] == without_links
+
+
+def test_AZ_7_the_end_of_an_overlong_line_is_not_a_line_of_the_broadcasters(tmp_path: Path) -> None:
+    with running(tmp_path) as it:
+        it.says("!start")
+        it.types("<rook> hello " + "a" * (8192 - 13) + "!end")
+        it.types("<rook> " + "b" * 20_000 + " !end")
+        assert "running" in it.says("<rook> !session")
 
 
 def test_the_end_of_input_does_not_stop_it(tmp_path: Path) -> None:
