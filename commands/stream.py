@@ -39,7 +39,8 @@ async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
         return await transaction.save_session(call.heard.place, session)
 
     session = await call.write(open_session)
-    return Reply(f"Started {quoted(session.name)}. Viewers mark with `clip`; see {_page(call, session)}")
+    what = f"Started {quoted(session.name)}." if session.title else "Started."
+    return Reply(f"{what} Viewers mark with `clip`; see {_page(call, session)}")
 
 
 @command("pause", "Pause the session: marks wait until you resume.")

@@ -110,14 +110,21 @@ class Memory:
         self.next_account = max(self.next_account, account.id + 1)
         return account
 
+    def recall(self, place: Place) -> LiveChannel | None:
+        """The channel, if it is known without asking the disk."""
+        key = place[:2]
+        known = self.channels.get(key)
+        if known is not None:
+            self.channels.move_to_end(key)
+        return known
+
     async def channel(self, place: Place) -> LiveChannel:
         """The channel with its newest session; one that was never stored has the id 0."""
-        known = self.channels.get(place[:2])
+        known = self.recall(place)
         if known is None:
             known = self.channels[place[:2]] = await self._read_channel(place)
             if len(self.channels) > CHANNELS_REMEMBERED:
                 self.channels.popitem(last=False)
-        self.channels.move_to_end(place[:2])
         return known
 
     async def let_old_messages_go(self, now: datetime) -> None:

@@ -88,7 +88,7 @@ class Transaction:
         message = (request.author.platform, request.message_id) if request.message_id else None
         if message in self._repeated:
             return await self._marked_before(request, message)
-        live = await self.live(request.place)
+        live = self._memory.recall(request.place) or await self.live(request.place)
         segment = live.segment_for(request)
         if segment.index not in live.crowds:
             await self._crowd(live, segment.index)

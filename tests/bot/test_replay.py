@@ -137,7 +137,7 @@ def test_a_log_as_chatterino_saves_it_may_pass_midnight(tmp_path: Path) -> None:
 
 def test_start_opens_a_session_where_the_log_has_none(tmp_path: Path) -> None:
     replies = replayed(tmp_path, CHATTERINO.replace("!start Late show", "hi"), "--start", "23:59:15")
-    assert replies[0].startswith("<moments> Started ")
+    assert replies[0].startswith("<moments> Started. ")
     assert [mark["offset_hms"] for mark in rows(tmp_path)] == ["00:00:15", "00:01:15"]
     assert '"status":"ended"' in exported(tmp_path, "json")
 

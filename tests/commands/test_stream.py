@@ -71,7 +71,7 @@ async def test_titles_and_games_are_cleaned_and_may_be_missing(chat: Chat) -> No
     assert session is not None
     assert (session.title, session.game) == ("evil title", "")
     await chat.says("<~nightowl> !end")
-    assert (await chat.says("<~nightowl> !start")).startswith("Started The session of 20 November 2026.")
+    assert (await chat.says("<~nightowl> !start")).startswith("Started. Viewers mark with !clip; see ")
 
 
 async def test_the_clock_set_back_never_makes_a_segment_end_before_it_starts(live: Chat) -> None:
