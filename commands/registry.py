@@ -55,7 +55,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {}
-"""By name, in the order help lists them."""
+"""By name."""
 NAMES: dict[str, Command] = {}
 """By name and alias."""
 

@@ -203,11 +203,11 @@ class Writer:
             self.memory.clear()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
+        self._broken = self._broken or error  # also when nobody waits: what is held has been rolled back
         waiting = [answer for _, answer in batch if not answer.done()]
         if not waiting:
             return
         self.stats.failures += 1
-        self._broken = self._broken or error
         _log.error("nothing of a batch could be kept", waiting=len(waiting), error=str(error))
         for answer in waiting:
             answer.set_exception(error)

@@ -34,6 +34,7 @@ def make_app(
     app[SERVICES] = services
     app[CONFIG] = config
     app[METRICS] = metrics or Metrics()
+    app[METRICS].show_store(lambda: services.store.stats)
     app[LIMITS] = limits or Limits()
     app[clients.TRUSTED] = clients.networks(config.trusted_proxies)
     public = urlsplit(services.public_url)

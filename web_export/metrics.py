@@ -1,5 +1,7 @@
 """What /metrics counts: numbers only, never a name, an id or an address in a label (API-5)."""
 
+from collections.abc import Callable, Iterator
+
 from aiohttp import web
 from prometheus_client import (
     CollectorRegistry,
@@ -10,6 +12,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from storage import WriterStats
 
 
 class Metrics:
@@ -31,9 +38,25 @@ class Metrics:
             "moments_web_closed_connections", "Sockets closed on the client", ["why"], registry=self.registry
         )
 
+    def show_store(self, stats: Callable[[], WriterStats]) -> None:
+        """Show what the store has written since it was opened, as it is whenever somebody asks."""
+        self.registry.register(_Written(stats))
+
     def text(self) -> bytes:
         """Everything, in the Prometheus text format."""
         return generate_latest(self.registry)
+
+
+class _Written(Collector):
+    def __init__(self, stats: Callable[[], WriterStats]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        """Counters the store keeps itself."""
+        stats = self._stats()
+        yield CounterMetricFamily("moments_marks", "Marks kept", stats.marks)
+        yield CounterMetricFamily("moments_commits", "Transactions committed", stats.commits)
+        yield CounterMetricFamily("moments_failed_batches", "Batches of which nothing could be kept", stats.failures)
 
 
 METRICS = web.AppKey("metrics", Metrics)

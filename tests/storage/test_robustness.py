@@ -1,6 +1,7 @@
 """What must not follow from a bug, a refusal or a reader who leaves."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,30 @@ async def test_a_job_that_refuses_after_writing_is_undone(database: Path) -> Non
             await chat.store.run(write_then_refuse, message=None, now=EVENING)
         assert [mark.note for mark in await chat.marks()] == ["one"]
         assert (await chat.says("<mika> !clip two")).endswith("2 people within 15 s")
+
+
+async def test_one_transaction_that_broke_for_somebody_who_has_gone_keeps_nothing_after(database: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def breaks(transaction: Transaction) -> None:
+        begun.set()
+        await go_on.wait()
+        await transaction._connection.execute("INSERT INTO person (id) VALUES ('no number')")
+
+    async def all_of_it(chat: Chat) -> None:
+        async with chat.store.one_transaction():
+            gone = asyncio.create_task(chat.store.run(breaks, message=None, now=EVENING))
+            await begun.wait()
+            gone.cancel()
+            await asyncio.wait([gone])
+            go_on.set()
+            assert await chat.says("<~nightowl> !start") == "Something broke on our side."
+
+    async with open_chat(database) as chat, asyncio.timeout(5):
+        with pytest.raises(sqlite3.Error):
+            await all_of_it(chat)
+        assert await chat.store.newest_session(*ROOM[:2]) is None
+        assert (await chat.says("<~nightowl> !start")).startswith("Started")
 
 
 async def _nothing(_transaction: Transaction) -> None:

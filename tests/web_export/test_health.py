@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Protocol
 
 import aiohttp
 import orjson
@@ -13,6 +14,14 @@ from commands.services import Services
 from moments.errors import StoreBusy
 from web_export.app import Site, make_app
 from web_export.keys import SiteConfig
+
+
+class Chat(Protocol):
+    """The fixture `chat`."""
+
+    async def says(self, text: str, name: str = ...) -> str:
+        """One line and its reply."""
+
 
 StartSite = Callable[..., Awaitable[Site]]
 PLATFORMS = {"twitch": {"state": "connected", "since": "2026-11-20T12:00:00Z"}}
@@ -73,6 +82,22 @@ async def test_readyz_is_503_only_when_the_store_is_down(services: Services) -> 
             assert answer.status == status
             assert (await answer.json())["store"] == store
         await site.close()
+
+
+async def test_metrics_show_what_the_store_has_kept(http: aiohttp.ClientSession, chat: Chat) -> None:
+    async def kept() -> float:
+        async with http.get("/metrics") as answer:
+            (marks,) = (
+                sample.value
+                for family in text_string_to_metric_families(await answer.text())
+                for sample in family.samples
+                if sample.name == "moments_marks_total"
+            )
+        return marks
+
+    before = await kept()
+    await chat.says("!clip one more", name="somebody-new")
+    assert await kept() == before + 1
 
 
 async def test_API_5_metrics_count_routes_not_paths(http: aiohttp.ClientSession) -> None:
