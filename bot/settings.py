@@ -5,8 +5,9 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -17,9 +18,15 @@ from moments.errors import MomentsError
 from moments.sessions import Defaults
 from storage.keys import SHORTEST_KEY
 
+if TYPE_CHECKING:
+    from providers.twitch import Endpoints
+
 PREFIX = "MOMENTS_"
 ENV_FILE = Path(".env")
 SHORTEST_TOKEN = 16
+LONGEST_CONTACT = 200
+_TOGETHER = ("twitch_client_id", "twitch_client_secret", "twitch_bot_id")
+"""Settings that are of use only together."""
 
 _ELSEWHERE = (f"{PREFIX}TEST_", f"{PREFIX}SHARED_DATA")
 """Names that belong to the test run, not to us."""
@@ -27,6 +34,16 @@ _SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]*[^?#/]")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 # Read with a pattern of our own: urlsplit drops a tab inside a host and keeps a backslash (research/security.md 16).
 _PUBLIC_URL = re.compile(rf"(?P<base>https?://(?:{_HOST.pattern}|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?)/?")
+
+
+@dataclass(frozen=True, slots=True)
+class TwitchSettings:
+    """Whose application we are on Twitch, which account speaks, and where Twitch is."""
+
+    client_id: str
+    client_secret: SecretStr
+    bot_id: str
+    endpoints: "Endpoints"
 
 
 class SettingsError(MomentsError):
@@ -115,6 +132,42 @@ def _networks(value: object) -> tuple[str, ...]:
         raise ValueError("networks separated by commas, like 127.0.0.1, 10.0.0.0/8") from None
 
 
+def _word(pattern: str, expected: str) -> BeforeValidator:
+    def read(value: object) -> str:
+        text = _text(value)
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(expected)
+        return text
+
+    return BeforeValidator(read)
+
+
+def _client_secret(value: object) -> SecretStr:
+    secret = _text(value)
+    if not re.fullmatch(r"[!-~]{8,128}", secret):
+        raise ValueError("the secret as the developer console shows it, no spaces")
+    return SecretStr(secret)
+
+
+def _base_url(scheme: str) -> BeforeValidator:
+    shape = re.compile(rf"(?ai){scheme}s?://({_HOST.pattern}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?(/[\w./-]*)?")
+
+    def read(value: object) -> str:
+        url = _text(value)
+        if not shape.fullmatch(url):
+            raise ValueError(f"an address like {scheme}s://example.org")
+        return url.rstrip("/")
+
+    return BeforeValidator(read)
+
+
+def _contact(value: object) -> str:
+    contact = _text(value)
+    if len(contact) > LONGEST_CONTACT:
+        raise ValueError(f"at most {LONGEST_CONTACT} characters, an e-mail address or a link")
+    return contact
+
+
 Seconds = Annotated[int, _whole_number(0, 3600)]
 
 
@@ -152,6 +205,28 @@ class Settings(BaseSettings):
         default=None,
         description="At least 32 random characters; several with commas, newest first. Empty: one is made and kept.",
     )
+    twitch_client_id: Annotated[
+        str, _word("[0-9a-zA-Z_-]{1,64}", "the application's Client ID, letters and digits")
+    ] = Field(
+        default="",
+        description="Of your application at dev.twitch.tv: docs/twitch.md says how."
+        " Twitch starts when these three are set.",
+    )
+    twitch_client_secret: Annotated[SecretStr | None, BeforeValidator(_client_secret)] = Field(
+        default=None, description="The application's secret."
+    )
+    twitch_bot_id: Annotated[str, _word("[0-9]{1,20}", "the account's user id, digits only; its name will not do")] = (
+        Field(default="", description="The user id (a number) of the account that speaks as the bot.")
+    )
+    twitch_api_url: Annotated[str, _base_url("http")] = Field(
+        default="https://api.twitch.tv", description="Another host in front of /helix/…, a mock server say."
+    )
+    twitch_auth_url: Annotated[str, _base_url("http")] = Field(
+        default="https://id.twitch.tv", description="Another host in front of /oauth2/…."
+    )
+    twitch_eventsub_url: Annotated[str, _base_url("ws")] = Field(
+        default="wss://eventsub.wss.twitch.tv/ws", description="Another websocket for events."
+    )
     lead_seconds: Seconds = Field(
         default=20, description="How far links and editor markers go back before the mark: people react late."
     )
@@ -173,6 +248,25 @@ class Settings(BaseSettings):
         default=None,
         description="16 characters or more let a scraper read /metrics from elsewhere. Empty: from this machine only.",
     )
+
+    contact: Annotated[str, BeforeValidator(_contact)] = Field(
+        default="",
+        description="How people reach whoever runs this Moments, an e-mail address say: the privacy page names it.",
+    )
+
+    @property
+    def twitch(self) -> TwitchSettings | None:
+        """How to reach Twitch and as whom; None while its credentials are not set."""
+        if not self.twitch_client_id or self.twitch_client_secret is None:
+            return None
+        from providers.twitch import Endpoints  # noqa: PLC0415 -- an HTTP client is loaded by `run` alone
+
+        return TwitchSettings(
+            self.twitch_client_id,
+            self.twitch_client_secret,
+            self.twitch_bot_id,
+            Endpoints(self.twitch_api_url, self.twitch_auth_url, self.twitch_eventsub_url),
+        )
 
     @property
     def database(self) -> Path:
@@ -198,11 +292,15 @@ def load_settings() -> Settings:
     """Read the environment and .env; SettingsError has a line for each value that cannot be used."""
     names_in_env_file()  # its sentences are better than the library's
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         lines = [_line(detail) for detail in error.errors(include_url=False, include_input=False)]
         # Without a cause: it would carry the values along.
         raise SettingsError("\n".join(filter(None, lines))) from None
+    missing = [name for name in _TOGETHER if not getattr(settings, name)]
+    if 0 < len(missing) < len(_TOGETHER):
+        raise SettingsError("\n".join(f"{variable(name)} must be set too, or Twitch cannot start." for name in missing))
+    return settings
 
 
 def _line(detail: ErrorDetails) -> str:

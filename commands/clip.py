@@ -1,13 +1,13 @@
 """Marking, and everything one does to a mark: clip, unclip, adjust, renote, delclip."""
 
 from commands.arguments import Number, SecondsBack, Shift, Words
-from commands.model import Invocation, Reply, quoted
+from commands.model import Invocation, Reply
 from commands.registry import command
 from moments.errors import NotFound, UsageError
 from moments.live import Marked, MarkRequest
 from moments.marks import Timestamp, moved
 from moments.notes import NOTE_LIMIT, Note, clean_note
-from moments.people import Role
+from moments.sessions import ReplyLevel
 from moments.wording import counted
 from storage import Transaction
 
@@ -26,13 +26,13 @@ async def clip(call: Invocation, back: SecondsBack = 0, note: Words = "") -> Rep
         call.arrived,
         words.text,
         back,
-        heard.role >= Role.MODERATOR,
+        heard.role,
         heard.message_id,
     )
     marked = await call.services.store.mark(request)
     mark = marked.mark
     where = f"Marked #{mark.number} at {mark.offset_hms} (segment {mark.segment_index})"
-    return Reply(where + (f": {_quoted(words)}" if mark.note else "") + _crowd(marked))
+    return Reply(where + _words(call, words) + _crowd(marked), kind="marked")
 
 
 @command("unclip", "Remove your last mark of this session.")
@@ -45,7 +45,7 @@ async def unclip(call: Invocation) -> Reply:
         return mark
 
     mark = await call.write(remove)
-    return Reply(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}).")
+    return _changed(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}).")
 
 
 @command("adjust", "Move your last mark later (+) or earlier (-).")
@@ -58,7 +58,7 @@ async def adjust(call: Invocation, seconds: Shift) -> Reply:
 
     marked = await call.write(move)
     mark = marked.mark
-    return Reply(f"Moved #{mark.number} to {mark.offset_hms} (segment {mark.segment_index}){_crowd(marked)}")
+    return _changed(f"Moved #{mark.number} to {mark.offset_hms} (segment {mark.segment_index}){_crowd(marked)}")
 
 
 @command("renote", "Put other words on your last mark.")
@@ -73,7 +73,9 @@ async def renote(call: Invocation, note: Words) -> Reply:
         return await _change(call, transaction, mark, mark._replace(note=words.text))
 
     marked = await call.write(reword)
-    return Reply(f"Now #{marked.mark.number} says: {_quoted(words)}")
+    number = marked.mark.number
+    said = _words(call, words)
+    return _changed(f"Now #{number} says{said}" if said else f"#{number} has your new words.")
 
 
 @command("delclip", "Remove anybody's mark by its number.")
@@ -88,8 +90,8 @@ async def delclip(call: Invocation, number: Number) -> Reply:
         return mark
 
     mark = await call.write(hide)
-    note = f": {_quoted(Note(mark.note, False))}" if mark.note else ""
-    return Reply(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}){note}")
+    note = _words(call, Note(mark.note, False))
+    return _changed(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}){note}")
 
 
 async def _own_last_mark(call: Invocation, transaction: Transaction) -> Timestamp:
@@ -105,8 +107,16 @@ async def _change(call: Invocation, transaction: Transaction, before: Timestamp,
     return Marked(after, people, live.seconds.crowd_window_seconds)
 
 
-def _quoted(words: Note) -> str:
-    return f'"{quoted(words.text)}"' + (f" (cut to {NOTE_LIMIT} characters)" if words.was_cut else "")
+def _changed(text: str) -> Reply:
+    return Reply(text, kind="changed")
+
+
+def _words(call: Invocation, words: Note) -> str:
+    """What somebody said, behind a colon, where the channel wants it repeated; that it was cut is said anywhere."""
+    cut = f" (cut to {NOTE_LIMIT} characters)" if words.was_cut else ""
+    if not words.text or call.level is not ReplyLevel.FULL:
+        return cut
+    return f': "{call.quoted(words.text)}"{cut}'
 
 
 def _crowd(marked: Marked) -> str:

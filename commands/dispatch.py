@@ -1,6 +1,7 @@
 """From a message to its reply: finding the command, who may, and the one door every error leaves by."""
 
 import re
+from typing import NamedTuple
 
 import structlog
 
@@ -9,24 +10,54 @@ from commands.access import may
 from commands.admission import Admission
 from commands.arguments import first_word
 from commands.model import COMMAND_NAME, Heard, Invocation, Platform, Reply
+from commands.once import Once
 from commands.registry import NAMES, Command
 from commands.services import Services
-from moments.errors import MomentsError, NotAllowed, Repeated, StoreBusy, StoreError, StoreFull, TooFast, UsageError
+from moments.errors import (
+    MomentsError,
+    NotAllowed,
+    ProviderError,
+    Repeated,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    TooFast,
+    UsageError,
+)
 from moments.notes import clean_name, shortened
 from moments.people import Role
+from moments.sessions import ChannelSettings, ReplyLevel
 
 MOST_TYPED = 2_000
 """Characters of a message that are looked at; no platform's are longer."""
 GROUP = "moments"
 """`!moments clip` is `!clip`, for rooms where another bot answers to the short word."""
 
+PROVIDER_DOWN = "Twitch did not do that just now. Try again in a minute."
 STORE_DOWN = "Nothing can be kept or read right now. Whoever runs Moments finds the reason in its log."
 """What chat is told of a damaged or read-only store: the log has the path, the room need not."""
 
+ALWAYS_ANSWERED = frozenset({"setup", "forgetme"})
+"""Also in channels that want no answers: how to change that, and what must be asked before it is done."""
+
 _MENTION = re.compile(r"@(?=\w)")
-_LINES = re.compile(r"[\r\n\x00-\x1f\x7f]+")
+_LINES = re.compile(r"[\r\n\x00-\x1f\x7f\U000e0000]+")
+
+_NEVER_FIRST = frozenset("/.!")
 
 _log = structlog.get_logger()
+
+
+class _Called(NamedTuple):
+    command: Command | None
+    text: str
+    """What follows the name."""
+    bare: bool
+    """Whether it was called by its own name, not as one of `!moments`."""
+
+    @property
+    def name(self) -> str | None:
+        return self.command.name if self.command else None
 
 
 class Dispatcher:
@@ -35,36 +66,62 @@ class Dispatcher:
     def __init__(self, services: Services, admission: Admission | None = None) -> None:
         self._services = services
         self._admission = admission or Admission()
+        self._once = Once()
 
     async def hear(self, heard: Heard) -> Reply | None:
         """The reply to a message, durable before it is given; None when there is nothing to say."""
-        found = _find(heard)
-        if found is None:
+        called = _find(heard)
+        if called is None:
             return None
         await self._admission.enter(heard.place[:2])
         try:
-            reply = await self._answer(_clean_names(heard), *found)
+            reply = await self._answer(_clean_names(heard), called)
         finally:
             self._admission.leave()
         return None if reply is None else _presentable(reply, heard.platform)
 
-    async def _answer(self, heard: Heard, command: Command | None, text: str) -> Reply | None:
+    async def _answer(self, heard: Heard, called: _Called) -> Reply | None:
+        arrived = heard.arrived or self._services.clock()
+        level = heard.platform.default_level
         try:
-            return await _allowed(command, heard.role).run(
-                Invocation(self._services, heard, heard.arrived or self._services.clock()), text
-            )
-        except Repeated:
+            chosen = await self._chosen(heard)
+            if called.bare and called.name in heard.platform.bare_off - chosen.bare_commands:
+                return None
+            level = chosen.reply_level or level
+            call = Invocation(self._services, heard, arrived, level)
+            reply: Reply | None = await _allowed(called.command, heard.role).run(call, called.text)
+        except Exception as error:
+            reply = self._refusal(heard.platform, called, error)
+        if reply is None or (level is ReplyLevel.NONE and called.name not in ALWAYS_ANSWERED):
             return None
-        except (TooFast, NotAllowed) as refusal:
-            return Reply(str(refusal), private=True) if heard.platform.answers_refusals else None
-        except StoreError as error:
-            _log.error("the store refused", command=command.name if command else None, error=str(error))
-            return Reply(str(error) if isinstance(error, StoreBusy | StoreFull) else STORE_DOWN, private=True)
-        except MomentsError as error:
-            return Reply(str(error), private=True)
-        except Exception:
-            _log.exception("a command failed", command=command.name if command else None, platform=heard.platform.name)
-            return Reply("Something broke on our side.", private=True)
+        said_before = self._once.said(heard, (called.name, called.text), reply, arrived)
+        return None if said_before else reply
+
+    async def _chosen(self, heard: Heard) -> ChannelSettings:
+        channel = await self._services.store.known(heard.place)
+        return channel.settings if channel else ChannelSettings()
+
+    def _refusal(self, platform: Platform, called: _Called, error: Exception) -> Reply | None:
+        """The one error door: what somebody is told of it, if anything."""
+        match error:
+            case Repeated():
+                return None
+            case TooFast() | NotAllowed():
+                return _sorry(str(error)) if platform.answers_refusals else None
+            case StoreError():
+                _log.error("the store refused", command=called.name, error=str(error))
+                return _sorry(str(error) if isinstance(error, StoreBusy | StoreFull) else STORE_DOWN)
+            case ProviderError():
+                _log.warning("a provider refused", command=called.name, error=str(error))
+                return _sorry(PROVIDER_DOWN)
+            case MomentsError():
+                return _sorry(str(error))
+        _log.error("a command failed", command=called.name, platform=platform.name, exc_info=error)
+        return _sorry("Something broke on our side.")
+
+
+def _sorry(text: str) -> Reply:
+    return Reply(text, private=True, kind="refusal")
 
 
 def _clean_names(heard: Heard) -> Heard:
@@ -85,8 +142,8 @@ def _allowed(command: Command | None, role: Role) -> Command:
     return command
 
 
-def _find(heard: Heard) -> tuple[Command | None, str] | None:
-    """The command a message calls and what follows its name; None for talk, (None, …) for a word we do not know."""
+def _find(heard: Heard) -> _Called | None:
+    """The command a message calls; None for talk, and one without a command for a word we do not know."""
     text, prefix = heard.text.lstrip(), heard.platform.prefix
     if not text.startswith(prefix):
         return None
@@ -94,12 +151,13 @@ def _find(heard: Heard) -> tuple[Command | None, str] | None:
         return None
     word, rest = first_word(text[len(prefix) : MOST_TYPED])
     command = NAMES.get(word.lower())
-    if command is None and word.lower() == GROUP:
+    bare = command is not None or word.lower() != GROUP
+    if not bare:
         word, rest = first_word(rest)
         command = NAMES.get(word.lower() or "help")
     if command is None and not (heard.platform.answers_unknown and word.isalnum()):
         return None
-    return command, rest
+    return _Called(command, rest, bare)
 
 
 def _presentable(reply: Reply, platform: Platform) -> Reply:
@@ -109,4 +167,6 @@ def _presentable(reply: Reply, platform: Platform) -> Reply:
         text = _MENTION.sub("@\u200b", text)
     if not text.isprintable():
         text = _LINES.sub(" ", text)
-    return Reply(shortened(text, platform.reply_length), reply.private)
+    if text[:1] in _NEVER_FIRST or text.startswith(platform.prefix):
+        text = f"Moments: {text}"  # what it says could be taken for a command (CHAT-4)
+    return reply._replace(text=shortened(text, platform.reply_length))

@@ -26,12 +26,12 @@ async def forgetme(call: Invocation) -> Reply:
         return await _forget(call)
     marks = await call.services.store.marks_of(author.platform, author.user_id)
     if marks is None:
-        return Reply("There is nothing of yours here.", private=True)
+        return Reply("There is nothing of yours here.", private=True, kind="changed")
     while len(waiting) >= MOST_WAITING:
         del waiting[next(iter(waiting))]
     waiting[author[:2]] = Asked(call.arrived, call.heard.message_id)
     what = f"This deletes your {counted(marks, 'mark')} everywhere, for good."
-    return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True)
+    return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True, kind="changed")
 
 
 async def _forget(call: Invocation) -> Reply:
@@ -46,5 +46,7 @@ async def _forget(call: Invocation) -> Reply:
 
     gone = await call.write(forget)
     return Reply(
-        f"Forgotten: {counted(gone.marks, 'mark')} and {counted(gone.accounts, 'account')} are gone.", private=True
+        f"Forgotten: {counted(gone.marks, 'mark')} and {counted(gone.accounts, 'account')} are gone.",
+        private=True,
+        kind="changed",
     )

@@ -1,7 +1,7 @@
 """Where the marks can be seen and taken home: clips and export."""
 
 from commands.arguments import Format
-from commands.model import Invocation, Reply, quoted
+from commands.model import Invocation, Reply
 from commands.registry import command
 from commands.stream import current_session
 from moments.errors import UsageError
@@ -16,7 +16,7 @@ async def clips(call: Invocation) -> Reply:
     session = await current_session(call)
     if session.channel.visibility is Visibility.PRIVATE:
         return Reply(PRIVATE, private=True)
-    return Reply(f"All marks of {quoted(session.name)}: {call.services.link(f'/s/{session.id}')}")
+    return Reply(f"All marks of {call.quoted(session.name)}: {call.services.link(f'/s/{session.id}')}")
 
 
 @command("export", "Link to the downloads, or to one of them.")
@@ -31,5 +31,5 @@ async def export(call: Invocation, format: Format = "") -> Reply:  # noqa: A002 
         return Reply(PRIVATE, private=True)
     page = call.services.link(f"/s/{session.id}")
     if wanted:
-        return Reply(f"Download {quoted(session.name)}: {page}/export.{wanted}")
-    return Reply(f"Downloads of {quoted(session.name)} ({formats}): {page}#downloads")
+        return Reply(f"Download {call.quoted(session.name)}: {page}/export.{wanted}")
+    return Reply(f"Downloads of {call.quoted(session.name)} ({formats}): {page}#downloads")

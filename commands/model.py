@@ -3,18 +3,25 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from commands.services import Services
 from moments.live import Author, Place
 from moments.notes import isolate
 from moments.people import Role
+from moments.sessions import ReplyLevel
 from storage import Job
 
 T = TypeVar("T")
 
 COMMAND_NAME = re.compile(r"`([a-z]+)`")
 """How replies and errors name a command; each platform shows it as it is typed there."""
+
+
+# Generous on purpose: anything a chat might turn into something to click, in any script.
+_LINK = re.compile(
+    r"[a-z]{2,12}://\S+|(?<![\w-])(?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,24}(?![\w-])(?:[:/?#]\S*)?", re.IGNORECASE
+)
 
 
 def quoted(words: str) -> str:
@@ -34,6 +41,16 @@ class Platform:
     """Whether somebody too fast, or not allowed to, is told; where everyone reads along that is only noise."""
     answers_unknown: bool = False
     """Whether a word that is no command is answered; where other bots listen it may be theirs."""
+    default_level: ReplyLevel = ReplyLevel.FULL
+    """How much is answered in channels that chose nothing."""
+    bare_off: frozenset[str] = frozenset()
+    """Commands that answer only to `!moments name` until the channel switches their bare name on."""
+    private_replies: bool = True
+    """Whether `private` replies reach their reader alone; where not, nothing private is ever replied (LINK-1)."""
+    once_seconds: int = 0
+    """The same refusal or read answer is given once a channel in so many seconds."""
+    hides_links: bool = False
+    """Whether links in people's words are shown as `[link]`: link filters punish who repeats them (CHAT-3)."""
 
 
 class Heard(NamedTuple):
@@ -59,6 +76,12 @@ class Invocation(NamedTuple):
     heard: Heard
     arrived: datetime
     """When it reached us, by our clock."""
+    level: ReplyLevel = ReplyLevel.FULL
+    """How much this channel wants to be answered."""
+
+    def quoted(self, words: str) -> str:
+        """Somebody's own words inside a reply, as this platform may show them."""
+        return quoted(_LINK.sub("[link]", words) if self.heard.platform.hides_links else words)
 
     async def write(self, job: Job[T]) -> T:
         """Run a job in the store's next transaction, once for this message however often it is delivered."""
@@ -67,8 +90,13 @@ class Invocation(NamedTuple):
         return await self.services.store.run(job, message=message, now=self.arrived)
 
 
+Kind = Literal["marked", "changed", "read", "refusal"]
+"""What a reply tells: a mark is kept; something was changed; what was asked; or that a rule says no."""
+
+
 class Reply(NamedTuple):
-    """What is answered; `private` where the platform can."""
+    """What is answered; `private` where the platform can. A crowded chat may be spared some kinds."""
 
     text: str
     private: bool = False
+    kind: Kind = "read"

@@ -1,14 +1,18 @@
 """What a use case may lean on, put together once by bot/app.py and passed in."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from commands.feed import Feed
 from moments.sessions import Defaults
 from storage import Store
 from storage.keys import SecretKeys
+
+if TYPE_CHECKING:
+    from providers.twitch import TwitchApi  # a log is replayed without loading an HTTP client
 
 Clock = Callable[[], datetime]
 
@@ -38,6 +42,10 @@ class Services:
     keys: SecretKeys
     formats: tuple[str, ...] = ()
     """The downloads a session's page offers, by the ending of their files."""
+    twitch: "TwitchApi | None" = None
+    """Twitch's own programs' door; None when no credentials are set."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when channels were connected or disconnected, so that platforms listen to the right ones at once."""
     asked_to_forget: dict[tuple[str, str], Asked] = field(default_factory=dict)
     """Who asked to be forgotten and has yet to say it twice, by platform and user id."""
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from commands.access import may_see
 from commands.arguments import Game, Title
-from commands.model import Invocation, Reply, quoted
+from commands.model import Invocation, Reply
 from commands.registry import command
 from moments.errors import NotFound
 from moments.live import Place
@@ -39,8 +39,8 @@ async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
         return await transaction.save_session(call.heard.place, session)
 
     session = await call.write(open_session)
-    what = f"Started {quoted(session.name)}." if session.title else "Started."
-    return Reply(f"{what} Viewers mark with `clip`; see {_page(call, session)}")
+    what = f"Started {call.quoted(session.name)}." if session.title else "Started."
+    return Reply(f"{what} Viewers mark with `clip`; see {_page(call, session)}", kind="changed")
 
 
 @command("pause", "Pause the session: marks wait until you resume.")
@@ -48,7 +48,7 @@ async def pause(call: Invocation) -> Reply:
     """Close the open segment."""
     session, changed = await _move(call, paused)
     at = hms(session.segments[-1].seconds(call.arrived))
-    return Reply(f"Paused at {at}." if changed else f"Already paused at {at}.")
+    return Reply(f"Paused at {at}." if changed else f"Already paused at {at}.", kind="changed")
 
 
 @command("resume", "Go on after a pause, in a new segment.")
@@ -56,7 +56,7 @@ async def resume(call: Invocation) -> Reply:
     """Open the next segment."""
     session, changed = await _move(call, resumed)
     index = session.segments[-1].index
-    return Reply(f"Resumed: segment {index}." if changed else f"Already running: segment {index}.")
+    return Reply(f"Resumed: segment {index}." if changed else f"Already running: segment {index}.", kind="changed")
 
 
 @command("end", "End the session.")
@@ -78,8 +78,8 @@ async def session(call: Invocation) -> Reply:
     state = {Status.ACTIVE: "running", Status.PAUSED: "paused", Status.ENDED: "ended"}[current.status]
     totals = await call.services.store.totals(current)
     words = [
-        quoted(current.name),
-        *([quoted(current.game)] if current.game else []),
+        call.quoted(current.name),
+        *([call.quoted(current.game)] if current.game else []),
         state,
         f"segment {segment.index} at {hms(segment.seconds(call.arrived))}",
         f"{hms(current.running_seconds(call.arrived))} in all",

@@ -11,6 +11,12 @@ MomentsError                its text is one sentence for a person
 │   └── NotAllowed          the caller's role does not reach
 ├── NotFound                nothing is there, or nothing the caller may see
 ├── Repeated                the very same message again; it is answered no second time
+├── ProviderError           a streaming service did not do what was asked; its text holds method, path and status only
+│   ├── ProviderDown        unreachable, too slow, or broken on their side
+│   ├── ProviderBusy        too many requests; `retry_after` says when again
+│   ├── NotAuthorised       the token, or what its owner granted, no longer reaches
+│   ├── ProviderRefused     it said no; `status` and `code` say how
+│   └── ProviderUnreadable  it answered what cannot be used: malformed, or too large
 └── StoreError              the store cannot do it now; nothing was kept and nothing was lost
     ├── StoreBusy           another process holds the database
     ├── StoreFull           the disk is full
@@ -54,6 +60,41 @@ class NotFound(MomentsError):
 
 class Repeated(MomentsError):
     """The very same message was handled before; it is answered no second time."""
+
+
+class ProviderError(MomentsError):
+    """A streaming service did not do what was asked. The text holds method, path and status, never what was sent."""
+
+
+class ProviderDown(ProviderError):
+    """Unreachable, too slow, or broken on their side; worth another try later."""
+
+
+class ProviderBusy(ProviderError):
+    """We asked too often."""
+
+    def __init__(self, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        """Seconds until it may be asked again."""
+
+
+class NotAuthorised(ProviderError):
+    """The token, or what its owner granted, no longer reaches; only its owner can mend that."""
+
+
+class ProviderRefused(ProviderError):
+    """It said no."""
+
+    def __init__(self, text: str, status: int, code: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+        """The service's own word for the reason, where it has one."""
+
+
+class ProviderUnreadable(ProviderError):
+    """It answered what cannot be used: malformed, or too large."""
 
 
 class StoreError(MomentsError):

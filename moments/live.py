@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from moments.crowd import CrowdIndex, Point
-from moments.errors import Refusal, TooFast
+from moments.errors import NotAllowed, Refusal, TooFast
 from moments.marks import Timestamp, base_offset, shifted
-from moments.people import Account
-from moments.sessions import LATE_SECONDS, Channel, Defaults, Segment, Session, open_segment_at
+from moments.people import Account, Role
+from moments.sessions import LATE_SECONDS, WHO_MAY_MARK, Channel, Defaults, Segment, Session, open_segment_at
 from moments.wording import counted
 
 MARKS_PER_PERSON = 500
@@ -53,7 +53,7 @@ class MarkRequest(NamedTuple):
     """When it reached us, by our clock."""
     note: str = ""
     seconds_back: int = 0
-    moderator: bool = False
+    role: Role = Role.VIEWER
     message_id: str | None = None
 
 
@@ -80,6 +80,8 @@ class LiveChannel:
     most_paces: int = MOST_PACES
     last_accepted: dict[int, datetime] = field(default_factory=dict)
     """When each person's last mark here was typed: the cooldown counts from it."""
+    barred: frozenset[tuple[str, str]] = frozenset()
+    """Accounts that may not mark here, by (platform, user id)."""
     cooldown: timedelta = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +95,8 @@ class LiveChannel:
         """The mark, numbered and counted; its segment's crowd must be loaded. Refusal or TooFast otherwise."""
         session = self.session
         assert session is not None, "segment_for found a segment"  # noqa: S101 -- narrows the type for mypy
-        if not request.moderator:
+        self._check_allowed(request)
+        if request.role < Role.MODERATOR:
             self._check_pace(account.person_id, request.instant)
         if self.last_number >= MARKS_PER_SESSION:
             raise Refusal(f"This session is full: it holds {counted(MARKS_PER_SESSION, 'mark')}. Type end, then start.")
@@ -127,6 +130,14 @@ class LiveChannel:
     def load_crowd(self, segment_index: int, points: list[Point]) -> None:
         """Start counting a segment's crowd from the points the store holds."""
         self.crowds[segment_index] = CrowdIndex.from_points(points, self.seconds.crowd_window_seconds)
+
+    def _check_allowed(self, request: MarkRequest) -> None:
+        if request.author[:2] in self.barred:
+            raise NotAllowed("The moderators of this channel do not take marks from you.")
+        lowest = self.channel.settings.who_may_mark
+        if request.role < lowest:
+            words = next(words for words, role in WHO_MAY_MARK.items() if role == lowest)
+            raise NotAllowed(f"Only {words} can mark here.")
 
     def _check_pace(self, person: int, instant: datetime) -> None:
         last = self.last_accepted.get(person)

@@ -8,8 +8,10 @@ class Role(IntEnum):
     """What a caller may do in this channel, on this message; a higher role includes the lower."""
 
     VIEWER = 0
-    MODERATOR = 1
-    BROADCASTER = 2
+    SUBSCRIBER = 1
+    VIP = 2
+    MODERATOR = 3
+    BROADCASTER = 4
 
 
 @dataclass(frozen=True, slots=True)

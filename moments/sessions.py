@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from moments.errors import Refusal
+from moments.people import Role
 from moments.timecodes import hms
 from moments.wording import ago
 
@@ -24,13 +25,42 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
+class ReplyLevel(StrEnum):
+    """How much of an answer a channel's chat is given."""
+
+    FULL = "full"
+    BRIEF = "brief"
+    """Without repeating anybody's words."""
+    NONE = "none"
+    """Nothing but the answers to `setup`."""
+
+
+WHO_MAY_MARK = {
+    "everyone": Role.VIEWER,
+    "subscribers": Role.SUBSCRIBER,
+    "vips": Role.VIP,
+    "moderators": Role.MODERATOR,
+}
+"""The words of `setup who`, each with the lowest role it lets mark; a higher role includes the lower."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """A channel's own seconds; None means the operator's default."""
+    """A channel's own choices; None means the operator's default, or the platform's."""
 
     cooldown_seconds: int | None = None
     crowd_window_seconds: int | None = None
     lead_seconds: int | None = None
+    who_may_mark: Role = Role.VIEWER
+    reply_level: ReplyLevel | None = None
+    names: bool = True
+    """Whether pages and downloads show who marked."""
+    bare_commands: frozenset[str] = frozenset()
+    """Commands that also answer to their bare name where the platform has that off (other bots have a `!help` too)."""
+    mirror_markers: bool = False
+    """Whether marks also become stream markers on Twitch."""
+    promote: bool = False
+    """Whether moderators may turn crowd moments into real clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +74,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Where people mark: unique by (platform, platform_id); the name is for display only."""
+    """Where people mark: unique by (platform, platform_id); the names are for display only."""
 
     id: int
     platform: str
@@ -52,6 +82,10 @@ class Channel:
     display_name: str
     visibility: Visibility = Visibility.PUBLIC
     settings: ChannelSettings = ChannelSettings()
+    login: str = ""
+    """What the platform's own links call it; empty when that is not known, or was learned too long ago."""
+    link_epoch: int = 0
+    """Grows when all signed links into the channel are revoked together."""
 
     def seconds(self, defaults: Defaults) -> Defaults:
         """The seconds in force here: the channel's own where it has them."""
@@ -94,6 +128,8 @@ class Session:
     created_at: datetime
     updated_at: datetime
     segments: tuple[Segment, ...]
+    vod_shift_seconds: int = 0
+    """How far moderators corrected where its marks fall in the VOD; positive is later."""
 
     @property
     def name(self) -> str:

@@ -15,7 +15,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from moments.errors import NotFound, StoreError, StoreReadOnly
-from moments.sessions import Defaults
+from moments.live import Place
+from moments.sessions import Channel, Defaults
 from storage import _sqlite, migrations
 from storage.memory import Memory, Message
 from storage.reads import Reads, Totals
@@ -54,6 +55,11 @@ class Store(Reads):
     def stats(self) -> WriterStats:
         """What the writer has done since the store was opened."""
         return self._writer.stats
+
+    async def known(self, place: Place) -> Channel | None:
+        """The channel as it is now, from the writer's memory when it is there; None for one never stored."""
+        live = self._writer.memory.channels.get(place[:2])
+        return live.channel if live else await self.channel(*place[:2])
 
     async def ping(self) -> None:
         """Raise a StoreError when the store cannot be read, or not be written any more."""

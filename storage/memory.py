@@ -49,6 +49,7 @@ _LAST_ACCEPTED = (
     " OR mark.instant <= (SELECT created_at FROM newest ORDER BY id DESC LIMIT 1))"
     " UNION ALL SELECT person_id, last_accepted FROM pace WHERE channel_id = ?) AS paces GROUP BY person_id"
 )
+_BARRED = "SELECT platform, user_id FROM barred WHERE channel_id = ?"
 _OLD_MESSAGES = "DELETE FROM handled_message WHERE handled_at < ?"
 _POINTS = (
     "SELECT segment_index, offset_seconds, number, account.person_id"
@@ -142,7 +143,8 @@ class Memory:
     async def _read_channel(self, place: Place) -> LiveChannel:
         found = await self._fetch(_CHANNEL, *place[:2])
         channel = next(map(rows.channel, found), None) or Channel(0, *place)
-        live = LiveChannel(channel, channel.seconds(self._defaults))
+        barred = frozenset(tuple(row) for row in await self._fetch(_BARRED, channel.id))
+        live = LiveChannel(channel, channel.seconds(self._defaults), barred=barred)
         for *session, last_number in await self._fetch(_NEWEST_SESSION, channel.id):
             live.session = rows.session(session, await self._fetch(_SEGMENTS, session[0]))
             live.last_number = last_number

@@ -21,12 +21,14 @@ STREAMED_AT_ONCE = 1000
 
 _SESSIONS = f"SELECT {rows.SESSION} FROM session JOIN channel ON channel.id = session.channel_id"  # noqa: S608 -- constants only
 _MARKS = f"SELECT {rows.MARK} FROM mark JOIN account ON account.id = mark.account_id"  # noqa: S608 -- constants only
+_NAMELESS_MARKS = f"SELECT {rows.NAMELESS_MARK} FROM mark JOIN account ON account.id = mark.account_id"  # noqa: S608 -- constants only
 _POSITION = "(mark.segment_index, mark.offset_seconds, mark.number)"
 _ROWS_AFTER = (
     "SELECT segment_index, offset_seconds, note, submitted_by, created_at, number FROM mark"  # noqa: S608 -- constants only
     f" WHERE session_id = ? AND hidden_by IS NULL AND {_POSITION} > (?, ?, ?)"
     " ORDER BY segment_index, offset_seconds, number LIMIT ?"
 )
+_NAMELESS_ROWS_AFTER = _ROWS_AFTER.replace("submitted_by", "''", 1)
 _SEGMENTS = f"SELECT {rows.SEGMENT} FROM segment"  # noqa: S608 -- constants only
 _PUBLIC = f"channel.visibility = '{Visibility.PUBLIC}'"
 _MAY_SEE = f"({_PUBLIC} OR ?)"
@@ -63,7 +65,7 @@ class Reads:
 
     async def ping(self) -> None:
         """Raise a StoreError when the store is down."""
-        await self._fetch("SELECT count(*) FROM channel WHERE id = 0")
+        await self.fetch("SELECT count(*) FROM channel WHERE id = 0")
 
     async def session(self, session_id: str) -> Session | None:
         """The session with this public id."""
@@ -93,7 +95,7 @@ class Reads:
 
     async def channel(self, platform: str, platform_id: str) -> Channel | None:
         """The channel a platform knows by this id."""
-        found = await self._fetch(
+        found = await self.fetch(
             f"SELECT {rows.CHANNEL} FROM channel WHERE platform = ? AND platform_id = ?",  # noqa: S608 -- constants only
             platform,
             platform_id,
@@ -114,7 +116,7 @@ class Reads:
 
     async def marks_of(self, platform: str, user_id: str) -> int | None:
         """How many marks a person has, hidden ones too; None for somebody we do not know."""
-        found = await self._fetch(
+        found = await self.fetch(
             "SELECT (SELECT count(*) FROM mark JOIN account AS own ON own.id = mark.account_id"
             " WHERE own.person_id = account.person_id) FROM account WHERE platform = ? AND user_id = ?",
             platform,
@@ -128,7 +130,7 @@ class Reads:
 
     async def totals(self, session: Session) -> Totals:
         """How many visible marks, by how many people."""
-        found = await self._fetch(
+        found = await self.fetch(
             "SELECT coalesce(sum(marks), 0), count(DISTINCT account.person_id) FROM"
             " (SELECT account_id, count(*) AS marks FROM mark WHERE session_id = ? AND hidden_by IS NULL"
             " GROUP BY account_id) AS by_account JOIN account ON account.id = by_account.account_id",
@@ -138,7 +140,7 @@ class Reads:
 
     async def revision(self, session: Session) -> int:
         """A number that grows with every change of the session or of its marks."""
-        found = await self._fetch("SELECT revision FROM session WHERE id = ?", session.row_id)
+        found = await self.fetch("SELECT revision FROM session WHERE id = ?", session.row_id)
         return int(found[0][0]) if found else 0
 
     async def marks(
@@ -146,8 +148,9 @@ class Reads:
     ) -> list[Timestamp]:
         """Visible marks in the order of their positions, or backwards; `after` is the position of the last one seen."""
         comes_after, direction = ("<", "DESC") if newest_first else (">", "ASC")
-        found = await self._fetch(
-            f"{_MARKS} WHERE mark.session_id = ? AND mark.hidden_by IS NULL"
+        columns = _MARKS if session.channel.settings.names else _NAMELESS_MARKS
+        found = await self.fetch(
+            f"{columns} WHERE mark.session_id = ? AND mark.hidden_by IS NULL"
             + (f" AND {_POSITION} {comes_after} (?, ?, ?)" if after else "")
             + f" ORDER BY mark.segment_index {direction}, mark.offset_seconds {direction}, mark.number {direction}"
             + " LIMIT ?",
@@ -166,7 +169,8 @@ class Reads:
     async def stream_rows(self, session: Session) -> AsyncIterator[list[MarkRow]]:
         """The same marks as bare rows: making objects of a million of them takes longer than writing the file."""
         after: Position = (0, -1, 0)
-        while chunk := await self._fetch(_ROWS_AFTER, session.row_id, *after, STREAMED_AT_ONCE):
+        rows_after = _ROWS_AFTER if session.channel.settings.names else _NAMELESS_ROWS_AFTER
+        while chunk := await self.fetch(rows_after, session.row_id, *after, STREAMED_AT_ONCE):
             yield chunk
             segment_index, offset, _, _, _, number = chunk[-1]
             after = (segment_index, offset, number)
@@ -180,7 +184,7 @@ class Reads:
     async def notes(self, session: Session, numbers: Sequence[int]) -> dict[int, str]:
         """The words of these marks, by number; those without words are left out."""
         marks = ", ".join("?" * len(numbers))
-        found = await self._fetch(
+        found = await self.fetch(
             f"SELECT number, note FROM mark WHERE session_id = ? AND hidden_by IS NULL AND note <> ''"  # noqa: S608 -- question marks only
             f" AND number IN ({marks})",
             *(session.row_id, *numbers),
@@ -191,16 +195,17 @@ class Reads:
         return await self._sessions(f"{where} ORDER BY session.created_at DESC, session.id DESC LIMIT ?", limit)
 
     async def _sessions(self, where: str, *parameters: object) -> list[Session]:
-        found = await self._fetch(f"{_SESSIONS} {where}", *parameters)
+        found = await self.fetch(f"{_SESSIONS} {where}", *parameters)
         if not found:
             return []
         ids = [row[0] for row in found]
-        segments = await self._fetch(
+        segments = await self.fetch(
             f"{_SEGMENTS} WHERE session_id IN ({', '.join('?' * len(ids))}) ORDER BY session_id, segment_index", *ids
         )
         return [rows.session(row, [segment for segment in segments if segment[0] == row[0]]) for row in found]
 
-    async def _fetch(self, sql: str, *parameters: object) -> list[Any]:
+    async def fetch(self, sql: str, *parameters: object) -> list[Any]:
+        """The rows a query gives; for the nouns of storage/, which own their SQL."""
         return await self._read(lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:

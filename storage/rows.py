@@ -5,18 +5,43 @@ from typing import Any
 
 from moments.live import MarkRequest
 from moments.marks import Timestamp
-from moments.sessions import Channel, ChannelSettings, Segment, Session, Status, Visibility
+from moments.people import Role
+from moments.sessions import (
+    WHO_MAY_MARK,
+    Channel,
+    ChannelSettings,
+    ReplyLevel,
+    Segment,
+    Session,
+    Status,
+    Visibility,
+)
 from storage._sqlite import from_microseconds, to_microseconds
 
 Row = Sequence[Any]
 
 CHANNEL = (
     "channel.id, channel.platform, channel.platform_id, channel.display_name, channel.visibility,"
-    " channel.cooldown_seconds, channel.crowd_window_seconds, channel.lead_seconds"
+    " channel.login, channel.link_epoch, channel.cooldown_seconds, channel.crowd_window_seconds, channel.lead_seconds,"
+    " channel.who_may_mark, channel.reply_level, channel.names, channel.bare_commands, channel.mirror_markers,"
+    " channel.promote"
 )
+CHANNEL_SETTINGS = (
+    "visibility, cooldown_seconds, crowd_window_seconds, lead_seconds, who_may_mark, reply_level, names, bare_commands,"
+    " mirror_markers, promote"
+)
+"""What `setup` changes, in the order of settings_values()."""
+
+
+def _or_of_the_stream(column: str) -> str:
+    """The moderator's own words, else what the stream is called, while we may keep that (research/providers.md R1)."""
+    of_stream = f"(SELECT api_stream.{column} FROM api_stream WHERE api_stream.session_id = session.id)"  # noqa: S608 -- constants only
+    return f"CASE WHEN session.{column} <> '' THEN session.{column} ELSE coalesce({of_stream}, '') END"
+
+
 SESSION = (
-    "session.id, session.public_id, session.title, session.game, session.status, session.created_at,"
-    f" session.updated_at, {CHANNEL}"
+    f"session.id, session.public_id, {_or_of_the_stream('title')}, {_or_of_the_stream('game')}, session.status,"
+    f" session.created_at, session.updated_at, session.vod_shift_seconds, {CHANNEL}"
 )
 SEGMENT = "session_id, segment_index, start_time, end_time, stream_id, created_at"
 MARK = (
@@ -24,6 +49,8 @@ MARK = (
     " account.person_id, mark.created_at, mark.instant, mark.platform, mark.source_message_id,"
     " mark.hidden_by, mark.hidden_reason"
 )
+NAMELESS_MARK = MARK.replace("mark.submitted_by", "''")
+"""The same, for a channel that shows no names."""
 MARK_COLUMNS = (
     "session_id, number, segment_index, offset_seconds, adjust_seconds, instant, created_at, account_id,"
     " submitted_by, note, platform, source_message_id"
@@ -32,23 +59,60 @@ MARK_COLUMNS = (
 
 def channel(row: Row) -> Channel:
     """A channel from the columns CHANNEL."""
-    identity, platform, platform_id, name, visibility, *seconds = row
-    return Channel(identity, platform, platform_id, name, Visibility(visibility), ChannelSettings(*seconds))
+    identity, platform, platform_id, name, visibility, login, epoch, *settings = row
+    chosen = _settings(settings)
+    return Channel(identity, platform, platform_id, name, Visibility(visibility), chosen, login or "", epoch)
+
+
+def _settings(values: Row) -> ChannelSettings:
+    cooldown, window, lead, who, level, names, bare, markers, promote = values
+    return ChannelSettings(
+        cooldown,
+        window,
+        lead,
+        WHO_MAY_MARK[who],
+        ReplyLevel(level) if level else None,
+        bool(names),
+        frozenset(bare.split()),
+        bool(markers),
+        bool(promote),
+    )
+
+
+def settings_values(channel: Channel) -> tuple[object, ...]:
+    """The values of CHANNEL_SETTINGS."""
+    own = channel.settings
+    return (
+        channel.visibility,
+        own.cooldown_seconds,
+        own.crowd_window_seconds,
+        own.lead_seconds,
+        _WORDS[own.who_may_mark],
+        own.reply_level,
+        int(own.names),
+        " ".join(sorted(own.bare_commands)),
+        int(own.mirror_markers),
+        int(own.promote),
+    )
+
+
+_WORDS: dict[Role, str] = {role: words for words, role in WHO_MAY_MARK.items()}
 
 
 def session(row: Row, segments: Iterable[Row]) -> Session:
     """A session from the columns SESSION and its SEGMENT rows, in order."""
-    row_id, public_id, title, game, status, created, updated = row[:7]
+    row_id, public_id, title, game, status, created, updated, vod_shift = row[:8]
     return Session(
         row_id,
         public_id,
-        channel(row[7:]),
+        channel(row[8:]),
         title,
         game,
         Status(status),
         from_microseconds(created),
         from_microseconds(updated),
         tuple(map(segment, segments)),
+        vod_shift,
     )
 
 

@@ -35,6 +35,7 @@ _KEEP_PACE = (
     "INSERT INTO pace (channel_id, person_id, last_accepted) VALUES (?, ?, ?) ON CONFLICT (channel_id, person_id)"
     " DO UPDATE SET last_accepted = excluded.last_accepted WHERE excluded.last_accepted > pace.last_accepted"
 )
+_SAVE_SETTINGS = f"UPDATE channel SET ({rows.CHANNEL_SETTINGS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 -- constants only
 _ACCOUNTS_OF_PERSON = (
     "SELECT id, person_id, platform, user_id FROM account"
     " WHERE person_id = (SELECT person_id FROM account WHERE platform = ? AND user_id = ?)"
@@ -105,7 +106,7 @@ class Transaction:
             self._repeated[message] = (session_row, marked.mark.number)
         self._new_marks.append(rows.mark_values(session_row, account.id, marked.mark, request))
         self._touched[session_row] = (live, request.arrived)
-        self.changes.append(Change("timestamp", marked.mark.session_id, marked.mark, marked.people))
+        self._tell(live, marked.mark, marked.people)
         self.marks_added += 1
         return marked
 
@@ -172,7 +173,7 @@ class Transaction:
     async def start_afresh(self, place: Place) -> None:
         """Go on as if the channel had no session yet and nobody had marked: a log tells a time of its own."""
         live = await self.live(place)
-        self._memory.channels[place[:2]] = LiveChannel(live.channel, live.seconds)
+        self._memory.channels[place[:2]] = LiveChannel(live.channel, live.seconds, barred=live.barred)
 
     async def save_session(self, place: Place, session: Session) -> Session:
         """Store a session that a rule has moved on, or a new one (row_id 0); it is the channel's newest from now on."""
@@ -188,12 +189,36 @@ class Transaction:
             session = replace(session, row_id=await self._insert_session(session, channel), channel=channel)
             # A cooldown may begin in one session and end in the next; one that a log tells beside it does not count.
             paces = {who: when for who, when in live.last_accepted.items() if when <= session.created_at}
-            live = LiveChannel(channel, live.seconds, last_accepted=paces)
+            live = LiveChannel(channel, live.seconds, last_accepted=paces, barred=live.barred)
             self._memory.channels[place[:2]] = live
         await self._save_segments(session, [segment for segment in session.segments if segment not in before])
         live.session = session
         self.changes.append(Change("session", session.id))
         return session
+
+    async def save_settings(self, place: Place, channel: Channel) -> Channel:
+        """Store what a channel chose, and the channel itself if it is new; whoever shows it reads afresh."""
+        saved = replace(channel, id=(await self._save_channel(channel, place)).id, display_name=place.display_name)
+        await self.execute(_SAVE_SETTINGS, *rows.settings_values(saved), saved.id)
+        await self.let_channel_go(place)
+        return saved
+
+    async def save_vod_shift(self, place: Place, session: Session) -> None:
+        """Store how far the session's marks are moved in the VOD."""
+        await self.execute(
+            "UPDATE session SET vod_shift_seconds = ?, revision = revision + 1 WHERE id = ?",
+            *(session.vod_shift_seconds, session.row_id),
+        )
+        await self.let_channel_go(place)
+
+    async def let_channel_go(self, place: Place) -> None:
+        """Read the channel again when it is next asked for, and tell whoever watches its newest session."""
+        await self.flush()
+        live = self._memory.channels.pop(place[:2], None) or await self.live(place)
+        if live.session is not None:
+            await self.execute("UPDATE session SET revision = revision + 1 WHERE id = ?", live.session.row_id)
+            self.changes.append(Change("session", live.session.id))
+        self._memory.channels.pop(place[:2], None)
 
     async def own_last_mark(self, place: Place, author: Author) -> Timestamp | None:
         """The author's newest visible mark of the channel's newest session."""
@@ -225,7 +250,7 @@ class Transaction:
             self.changes.append(Change("removed", after.session_id, number=after.number))
             return 0
         people = crowd.add(after.offset_seconds, after.number, after.person_id)
-        self.changes.append(Change("timestamp", after.session_id, after, people))
+        self._tell(live, after, people)
         return people
 
     async def hide_mark(self, place: Place, mark: Timestamp, by: Author, reason: str, now: datetime) -> None:
@@ -265,8 +290,22 @@ class Transaction:
 
     # --- reading and writing rows
 
+    async def fetch(self, sql: str, *parameters: object) -> list[Any]:
+        """The rows a statement gives; for the nouns of storage/, which own their SQL."""
+        await self.flush()
+        return list(await self._fetch(sql, parameters))
+
+    async def execute(self, sql: str, *parameters: object) -> int:
+        """How many rows a statement changed; for the nouns of storage/, which own their SQL."""
+        await self.flush()
+        return (await self._connection.execute(sql, parameters)).rowcount
+
     async def _fetch(self, sql: str, parameters: Iterable[Any] = ()) -> Iterable[Any]:
         return await self._connection.execute_fetchall(sql, parameters)
+
+    def _tell(self, live: LiveChannel, mark: Timestamp, people: int) -> None:
+        shown = mark if live.channel.settings.names else mark._replace(submitted_by="")
+        self.changes.append(Change("timestamp", mark.session_id, shown, people))
 
     async def _marked_before(self, request: MarkRequest, message: Message | None) -> Marked:
         made = self._repeated[message] if message else None
@@ -339,7 +378,8 @@ class Transaction:
         await self._connection.executemany(
             "INSERT INTO segment (session_id, segment_index, start_time, end_time, created_at, stream_id)"
             " VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (session_id, segment_index) DO UPDATE SET end_time = excluded.end_time",
+            " ON CONFLICT (session_id, segment_index)"
+            " DO UPDATE SET end_time = excluded.end_time, stream_id = excluded.stream_id",
             [
                 (
                     *(session.row_id, segment.index, to_microseconds(segment.start_time)),

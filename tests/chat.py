@@ -14,6 +14,7 @@ from commands.services import Services
 from moments.chatlog import parse_line
 from moments.live import Place
 from moments.marks import Timestamp
+from moments.people import Role
 from moments.sessions import Defaults
 from storage import Store, open_store
 from storage.keys import SecretKeys
@@ -47,14 +48,21 @@ class Chat:
     platform: Platform = CONSOLE
 
     async def hears(
-        self, line: str, *, late: float = 0, message_id: str | None = None, place: Place = ROOM
+        self,
+        line: str,
+        *,
+        late: float = 0,
+        message_id: str | None = None,
+        place: Place = ROOM,
+        role: Role | None = None,
     ) -> Reply | None:
         """The reply to `<name> text`; `late` is how many seconds the message took to reach us."""
         said = parse_line(line)
         assert said is not None
         instant = self.watch.now - timedelta(seconds=late)
         who = author(said.name or "nightowl")
-        return await self.dispatcher.hear(Heard(self.platform, place, who, said.role, said.text, instant, message_id))
+        role = said.role if role is None else role
+        return await self.dispatcher.hear(Heard(self.platform, place, who, role, said.text, instant, message_id))
 
     async def says(self, line: str, *, late: float = 0, message_id: str | None = None) -> str:
         """The reply's text, empty when nothing is said."""

@@ -165,12 +165,12 @@ def test_a_file_that_cannot_be_read_is_said(content: bytes, sentence: str) -> No
 
 
 def test_names_this_version_does_not_know_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text("MOMENTS_TWITCH_CLIENT_ID=abc\nOTHER=1\n")
+    Path(".env").write_text("MOMENTS_DISCORD_TOKEN=abc\nOTHER=1\n")
     monkeypatch.setenv("MOMENTS_WEB_PROT", "1")
     monkeypatch.setenv("MOMENTS_TEST_POSTGRESQL", "1")
     monkeypatch.setenv("MOMENTS_SHARED_DATA", "1")
     assert unknown_settings() == (
-        "MOMENTS_TWITCH_CLIENT_ID is not a setting of this version; see .env.example.",
+        "MOMENTS_DISCORD_TOKEN is not a setting of this version; see .env.example.",
         "MOMENTS_WEB_PROT is not a setting of this version; did you mean MOMENTS_WEB_PORT?",
     )
 
@@ -179,3 +179,35 @@ def test_LOG_1_secrets_are_not_in_the_settings_own_words(monkeypatch: pytest.Mon
     monkeypatch.setenv("MOMENTS_SECRET_KEY", "canary-1" * 4)
     monkeypatch.setenv("MOMENTS_METRICS_TOKEN", "canary-1" * 4)
     assert "canary-1" not in repr(load_settings()) + str(load_settings())
+
+
+def test_twitch_starts_only_with_all_of_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().twitch is None
+    monkeypatch.setenv("MOMENTS_TWITCH_CLIENT_ID", "abcdef0123456789")
+    monkeypatch.setenv("MOMENTS_TWITCH_BOT_ID", "4242")
+    with pytest.raises(
+        SettingsError, match=r"^MOMENTS_TWITCH_CLIENT_SECRET must be set too, or Twitch cannot start\.$"
+    ):
+        load_settings()
+    monkeypatch.setenv("MOMENTS_TWITCH_CLIENT_SECRET", "canary-of-the-application")
+    monkeypatch.setenv("MOMENTS_TWITCH_API_URL", "http://127.0.0.1:9100/")
+    twitch = load_settings().twitch
+    assert twitch is not None
+    assert (twitch.endpoints.api, twitch.endpoints.auth) == ("http://127.0.0.1:9100", "https://id.twitch.tv")
+    assert "canary" not in repr(twitch)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("twitch_bot_id", "my_bot"),
+        ("twitch_api_url", "api.twitch.tv"),
+        ("twitch_api_url", "https://user@evil"),
+        ("twitch_eventsub_url", "https://eventsub.wss.twitch.tv/ws"),
+        ("twitch_client_secret", "two words here"),
+    ],
+)
+def test_what_cannot_be_twitchs_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, field: str, text: str) -> None:
+    monkeypatch.setenv(variable(field), text)
+    with pytest.raises(SettingsError, match=f"^{variable(field)} must be "):
+        load_settings()

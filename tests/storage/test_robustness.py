@@ -116,7 +116,7 @@ async def test_old_messages_are_let_go_once_a_day(database: Path) -> None:
             chat.passes(86_400)
             await chat.says("<~nightowl> !pause", message_id=f"p{day}")
             await chat.says("<~nightowl> !resume", message_id=f"r{day}")
-        known = await chat.store._fetch("SELECT message_id FROM handled_message")
+        known = await chat.store.fetch("SELECT message_id FROM handled_message")
     assert "first" not in {row[0] for row in known}
     assert len(known) == 16
 
