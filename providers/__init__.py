@@ -1,1 +1,1 @@
-"""One file per streaming service; the first arrive with recorded moments."""
+"""Streaming services over HTTP: one shared client with narrow doors, and one module or folder per service."""
