@@ -82,6 +82,8 @@ class LiveChannel:
     """When each person's last mark here was typed: the cooldown counts from it."""
     barred: frozenset[tuple[str, str]] = frozenset()
     """Accounts that may not mark here, by (platform, user id)."""
+    silenced: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """Who was timed out or banned in chat, and when we heard: what they typed before may arrive after it."""
     cooldown: timedelta = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +134,8 @@ class LiveChannel:
         self.crowds[segment_index] = CrowdIndex.from_points(points, self.seconds.crowd_window_seconds)
 
     def _check_allowed(self, request: MarkRequest) -> None:
-        if request.author[:2] in self.barred:
+        at = self.silenced.get(request.author[:2])
+        if request.author[:2] in self.barred or (at is not None and request.instant <= at):
             raise NotAllowed("The moderators of this channel do not take marks from you.")
         lowest = self.channel.settings.who_may_mark
         if request.role < lowest:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from moments.errors import NotFound, StoreBusy, StoreError
 from moments.sessions import Session
-from storage import _files, _sqlite, migrations
+from storage import _files, _sqlite, credentials, facts, migrations
 from storage._sqlite import Connection, scalar
+from storage.credentials import Held
 from storage.reads import Reads
 
 
@@ -26,6 +27,10 @@ class Inspection:
     marks: int = 0
     open_sessions: tuple[Session, ...] = ()
     """Those not ended, oldest first; `created_at` says since when."""
+    key_id: str | None = None
+    """Which secret key it was made with (KEY-3); None when no key has been used yet."""
+    grants: tuple[Held, ...] = ()
+    """Whose tokens it holds, dead ones too."""
 
     @property
     def pending(self) -> int:
@@ -72,10 +77,13 @@ async def _look(path: Path, *, untouched: bool) -> Inspection:
 
 
 async def _contents(connection: Connection, path: Path, inspection: Inspection) -> Inspection:
+    reads = Reads(path, [connection])
     return Inspection(
         inspection.size_bytes,
         inspection.version,
         sessions=await scalar(connection, "SELECT count(*) FROM session"),
         marks=await scalar(connection, "SELECT count(*) FROM mark"),
-        open_sessions=tuple(await Reads(path, [connection]).open_sessions()),
+        open_sessions=tuple(await reads.open_sessions()),
+        key_id=await facts.get(reads, facts.KEY_FINGERPRINT),
+        grants=tuple(await credentials.held(reads)),
     )

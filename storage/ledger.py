@@ -18,9 +18,34 @@ SPEND_MESSAGES = (
     " SELECT platform, source_message_id, ? FROM mark WHERE source_message_id IS NOT NULL AND"
 )
 
-# The key is what account_key() makes.
-_FORGET_HIDING = (
-    "UPDATE mark SET hidden_by = ? WHERE hidden_by = (SELECT platform || ':' || user_id FROM account WHERE id = ?)"
+# What is left of an account besides its marks, up to an instant. `:key` is what account_key() makes. A block outlives
+# its person, without a name; what moderators did stays to be seen, without who did it.
+_FORGET_TRACES = (
+    "UPDATE mark SET hidden_by = :nobody WHERE hidden_by = :key",
+    "DELETE FROM credential WHERE platform = :platform AND user_id = :user_id AND updated_at <= :until",
+    "DELETE FROM web_session WHERE platform = :platform AND user_id = :user_id AND created_at <= :until",
+    "DELETE FROM named_moderator WHERE platform = :platform AND user_id = :user_id AND named_at <= :until",
+    """UPDATE audit SET actor_platform = :nobody, actor_user_id = :nobody
+       WHERE actor_platform = :platform AND actor_user_id = :user_id AND at <= :until""",
+    "UPDATE audit SET target = :nobody WHERE target = :key AND at <= :until",
+    """UPDATE barred SET display_name = '' WHERE platform = :platform AND user_id = :user_id
+       AND display_name <> '' AND barred_at <= :until""",
+    "UPDATE barred SET barred_by = :nobody WHERE barred_by = :key AND barred_at <= :until",
+    "UPDATE promotion SET requested_by = :nobody WHERE requested_by = :key AND requested_at <= :until",
+    """UPDATE connection SET state = 'disconnected', changed_at = :now
+       WHERE state <> 'disconnected' AND connected_at <= :until
+       AND channel_id = (SELECT id FROM channel WHERE platform = :platform AND platform_id = :user_id)""",
+)
+# Everybody any row still names.
+_NAMED = (
+    "SELECT platform, user_id FROM account UNION SELECT platform, user_id FROM credential"
+    " UNION SELECT platform, user_id FROM web_session UNION SELECT platform, user_id FROM named_moderator"
+    " UNION SELECT platform, user_id FROM barred UNION SELECT actor_platform, actor_user_id FROM audit"
+    " UNION SELECT platform, platform_id FROM channel JOIN connection ON connection.channel_id = channel.id"
+)
+_NAMED_BY_KEY = (
+    "SELECT hidden_by FROM mark WHERE hidden_by IS NOT NULL UNION SELECT target FROM audit"
+    " UNION SELECT barred_by FROM barred UNION SELECT requested_by FROM promotion"
 )
 
 Ledger = dict[str, int]
@@ -35,11 +60,13 @@ class Gone(NamedTuple):
     marks: int
     accounts: int
     sessions: tuple[str, ...]
+    traces: int = 0
+    """Rows elsewhere that named the account: logins, tokens, what it did as a moderator."""
 
     @property
     def anything(self) -> bool:
         """Whether there was something to delete."""
-        return bool(self.marks or self.accounts)
+        return bool(self.marks or self.accounts or self.traces)
 
 
 def erasure_digest(key: bytes, platform: str, user_id: str) -> str:
@@ -75,14 +102,29 @@ async def forget_again(connection: Connection, keys: Sequence[bytes]) -> int:
     ledger = await read(connection)
     if not ledger:
         return 0
-    accounts = await connection.execute_fetchall("SELECT id, person_id, platform, user_id FROM account")
-    people = set()
-    for account, person, platform, user_id in accounts:
-        at = max(ledger.get(erasure_digest(key, platform, user_id), 0) for key in keys)
-        if at and (await forget_account(connection, account, now=at, until=at)).anything:
-            people.add((person,))
-    await connection.executemany(_DELETE_PERSON, people)
+    rows = await connection.execute_fetchall("SELECT platform, user_id, id, person_id FROM account")
+    accounts = {(platform, user_id): (account, person) for platform, user_id, account, person in rows}
+    people: set[object] = set()
+    for who in await _everybody(connection):
+        at = max(ledger.get(erasure_digest(key, *who), 0) for key in keys)
+        account, person = accounts.get(who, (0, who))
+        if at and await _forget_again(connection, account, who, at):
+            people.add(person)
+    await connection.executemany(_DELETE_PERSON, [(person,) for person in people if isinstance(person, int)])
     return len(people)
+
+
+async def _everybody(connection: Connection) -> set[tuple[str, str]]:
+    """(platform, user id) of everybody a row names."""
+    keys = [row[0].partition(":") for row in await connection.execute_fetchall(_NAMED_BY_KEY)]
+    named = {(platform, user_id) for platform, user_id in await connection.execute_fetchall(_NAMED)}
+    return named | {(platform, user_id) for platform, _, user_id in keys if user_id}
+
+
+async def _forget_again(connection: Connection, account: int, who: tuple[str, str], at: int) -> bool:
+    if account:
+        return (await forget_account(connection, account, now=at, until=at)).anything
+    return bool(await forget_traces(connection, *who, now=at, until=at))
 
 
 async def forget_account(connection: Connection, account: int, *, now: int, until: int = FOR_EVER) -> Gone:
@@ -91,10 +133,9 @@ async def forget_account(connection: Connection, account: int, *, now: int, unti
     Instants are in microseconds. The messages of its marks are spent: delivered again, they make no others.
     """
     older = (account, until)
-    await connection.execute(
-        _FORGET_HIDING,
-        (NOBODY, account),
-    )
+    traces = 0
+    for who in await connection.execute_fetchall("SELECT platform, user_id FROM account WHERE id = ?", (account,)):
+        traces += await forget_traces(connection, *who, now=now, until=until)
     await connection.execute(
         f"{SPEND_MESSAGES} account_id = ? AND created_at <= ? ON CONFLICT (platform, message_id) DO NOTHING",
         (now, *older),
@@ -110,7 +151,19 @@ async def forget_account(connection: Connection, account: int, *, now: int, unti
         "DELETE FROM account WHERE id = ? AND NOT EXISTS (SELECT 1 FROM mark WHERE account_id = account.id)",
         (account,),
     )
-    return Gone(marks.rowcount, accounts.rowcount, tuple(row[0] for row in sessions))
+    return Gone(marks.rowcount, accounts.rowcount, tuple(row[0] for row in sessions), traces)
+
+
+async def forget_traces(connection: Connection, platform: str, user_id: str, *, now: int, until: int = FOR_EVER) -> int:
+    """Delete what an account left besides marks, up to an instant: it may never have marked. How many rows changed.
+
+    Its tokens and logins go, its channel is disconnected, and where it acted as a moderator nobody did.
+    """
+    values = {"platform": platform, "user_id": user_id, "key": f"{platform}:{user_id}", "now": now, "until": until}
+    changed = 0
+    for statement in _FORGET_TRACES:
+        changed += (await connection.execute(statement, values | {"nobody": NOBODY})).rowcount
+    return changed
 
 
 async def forget_person(connection: Connection, person: int) -> None:

@@ -318,9 +318,10 @@ async def migrate(connection: aiosqlite.Connection, path: Path) -> list[str]:
 async def pending(connection: aiosqlite.Connection, path: Path) -> int:
     """How many migrations are missing; raises when the file is newer than this Moments, or not ours."""
     with sentences(path):
-        version = await scalar(connection, "PRAGMA user_version")
-        application = await scalar(connection, "PRAGMA application_id")
+        # In this order: another process may migrate in between, and its tables must not look like a stranger's.
         tables = await scalar(connection, "SELECT count(*) FROM sqlite_master")
+        application = await scalar(connection, "PRAGMA application_id")
+        version = await scalar(connection, "PRAGMA user_version")
     if application != APPLICATION_ID and (tables or application):
         raise StoreDamaged(f"{path} is another program's database. Set MOMENTS_DATABASE_URL to a file of its own.")
     if version > len(MIGRATIONS):

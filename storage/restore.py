@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from moments.errors import NotFound, StoreBusy, StoreDamaged, UsageError
 from moments.wording import counted
-from storage import _files, _sqlite, checks, ledger, migrations
+from storage import _files, _sqlite, checks, credentials, ledger, migrations
 from storage._sqlite import Connection, scalar
+from storage.credentials import Vault
 from storage.in_use import IN_USE, refuse_in_use
 from storage.keys import SecretKeys
 
@@ -32,12 +33,19 @@ class RestoreReport:
     """Where the database that was replaced is now; None when there was none."""
     old_was_readable: bool
     """Whether the list of the forgotten could be taken from it."""
+    tokens_dropped: int = 0
+    """Accounts whose tokens another secret key had sealed."""
 
     def __str__(self) -> str:
         """Two or three sentences for a terminal."""
         said = [f"Restored {counted(self.sessions, 'session')} with {counted(self.marks, 'mark')}."]
         if self.forgotten_again:
             said.append(f"Forgotten again, as asked after this backup: {counted(self.forgotten_again, 'person')}.")
+        if self.tokens_dropped:
+            said.append(
+                f"Its tokens were sealed with another secret key: {counted(self.tokens_dropped, 'account')}"
+                " must connect again."
+            )
         if not self.old_was_readable:
             said.append("The old database is damaged: whoever asked it to be forgotten after this backup is back.")
         if self.old:
@@ -62,11 +70,11 @@ async def restore(backup: Path, live: Path, keys: SecretKeys) -> RestoreReport:
         await asyncio.to_thread(_copy_file, backup, copy)
         await _check(copy, backup)
         async with _old_database(live) as given:
-            sessions, marks, people = await _adopt(copy, given, keys)
+            sessions, marks, people, tokens = await _adopt(copy, given, keys)
             with _files.sentences(live.parent):
                 await asyncio.to_thread(_files.sync, copy)
                 aside = _swap(copy, live)
-        return RestoreReport(sessions, marks, people, aside, old_was_readable=given is not None)
+        return RestoreReport(sessions, marks, people, aside, old_was_readable=given is not None, tokens_dropped=tokens)
     finally:
         _files.remove(copy)
 
@@ -135,6 +143,8 @@ class _GivenOut(NamedTuple):
     numbers: list[tuple[int, str]]
     """(highest mark number ever used, session)."""
     revision: int
+    link_epoch: int = 0
+    """The highest of any channel: links that were revoked stay so."""
 
 
 @asynccontextmanager
@@ -175,15 +185,19 @@ async def _given_out(old: Connection) -> _GivenOut | None:
         return _GivenOut({}, [], 0)
     forgotten = await ledger.read(old)
     numbers: list[tuple[int, str]] = []
-    revision = 0
+    revision = epoch = 0
     with suppress(sqlite3.DatabaseError):  # damage elsewhere must not cost us the ledger
         numbers = [(row[0], row[1]) for row in await old.execute_fetchall("SELECT last_number, public_id FROM session")]
         revision = await scalar(old, "SELECT coalesce(max(revision), 0) FROM session")
-    return _GivenOut(forgotten, numbers, revision)
+        epoch = await scalar(old, "SELECT coalesce(max(link_epoch), 0) FROM channel")
+    return _GivenOut(forgotten, numbers, revision, epoch)
 
 
-async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple[int, int, int]:
-    """Make the checked copy keep what was promised since; its sessions, its marks, and people forgotten again."""
+async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple[int, int, int, int]:
+    """Make the checked copy keep what was promised since.
+
+    Its sessions, its marks, people forgotten again, and accounts whose tokens had to go.
+    """
     connection = await _sqlite.connect(copy)
     try:
         with _sqlite.sentences(copy):
@@ -193,6 +207,11 @@ async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple
                 await connection.executemany(_KEEP_NUMBERS, given.numbers)
                 # Pages and downloads are cached by revision: none may come back with other content.
                 await connection.execute("UPDATE session SET revision = revision + ?", (given.revision + 1,))
+                await connection.execute("UPDATE channel SET link_epoch = link_epoch + ?", (given.link_epoch + 1,))
+            # Who logged out since the backup stays out.
+            await connection.execute("DELETE FROM web_session")
+            await connection.execute("DELETE FROM login_attempt")
+            tokens = await credentials.adopt(connection, Vault(keys))
             people = await ledger.forget_again(connection, keys.derive_all(ledger.PURPOSE))
             sessions = await scalar(connection, "SELECT count(*) FROM session")
             marks = await scalar(connection, "SELECT count(*) FROM mark")
@@ -200,7 +219,7 @@ async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple
             await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
     finally:
         await connection.close()
-    return sessions, marks, people
+    return sessions, marks, people, tokens
 
 
 _KEEP_NUMBERS = "UPDATE session SET last_number = ?1 WHERE public_id = ?2 AND last_number < ?1"

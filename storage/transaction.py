@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from moments.crowd import CrowdIndex
+from moments.crowd import CrowdIndex, Point
 from moments.errors import Repeated
 from moments.live import Author, LiveChannel, Marked, MarkRequest, Place
 from moments.marks import Timestamp
@@ -19,6 +19,10 @@ from storage.ledger import SPEND_MESSAGES, account_key
 from storage.memory import Memory, Message, Row
 
 T = TypeVar("T")
+
+MOST_TOLD_SINGLY = 50
+"""Marks that went at once; of more, whoever watches is told to read afresh."""
+
 _INSERT_MARK = f"INSERT INTO mark ({rows.MARK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 -- constants only
 _INSERT_PERSON = "INSERT INTO person (id) VALUES (?) ON CONFLICT (id) DO NOTHING"
 _SAVE_ACCOUNT = (
@@ -30,7 +34,7 @@ _TOUCH_SESSION = (
     # An ended session's is when it ended: people are told how long ago that was.
     " updated_at = CASE status WHEN 'ended' THEN updated_at ELSE ? END WHERE id = ?"
 )
-
+_REVISE = "UPDATE session SET revision = revision + 1 WHERE id = ?"
 _KEEP_PACE = (
     "INSERT INTO pace (channel_id, person_id, last_accepted) VALUES (?, ?, ?) ON CONFLICT (channel_id, person_id)"
     " DO UPDATE SET last_accepted = excluded.last_accepted WHERE excluded.last_accepted > pace.last_accepted"
@@ -232,8 +236,13 @@ class Transaction:
         """The visible mark with this number in the channel's newest session."""
         return await self._find_mark(place, "mark.number = ? AND mark.hidden_by IS NULL", (number,))
 
-    async def change_mark(self, place: Place, before: Timestamp, after: Timestamp, now: datetime) -> int:
-        """Store a mark that was shifted, re-worded or hidden; how many people are in its crowd moment now."""
+    async def change_mark(
+        self, place: Place, before: Timestamp, after: Timestamp, now: datetime, *, reworded: bool = False
+    ) -> int:
+        """Store a mark that was shifted, re-worded or hidden; how many people are in its crowd moment now.
+
+        A message that re-worded it is remembered with it: deleting that message hides the mark (design.md §8).
+        """
         live, session_row = await self._touch(place, now)
         await self._connection.execute(
             "UPDATE mark SET offset_seconds = ?, adjust_seconds = ?, note = ?, hidden_by = ?, hidden_reason = ?"
@@ -243,7 +252,8 @@ class Transaction:
                 *(session_row, before.number),
             ),
         )
-        self._edited = (session_row, before.number)
+        if reworded:
+            self._edited = (session_row, before.number)
         crowd = await self._crowd(live, before.segment_index)
         crowd.remove(before.offset_seconds, before.number, before.person_id)
         if after.hidden_by is not None:
@@ -256,6 +266,34 @@ class Transaction:
     async def hide_mark(self, place: Place, mark: Timestamp, by: Author, reason: str, now: datetime) -> None:
         """Take a mark out of everyone's sight; it stays, with who did it and why."""
         await self.change_mark(place, mark, mark._replace(hidden_by=account_key(by), hidden_reason=reason), now)
+
+    async def marks_went(self, place: Place, session_row: int, session_id: str, marks: Sequence[Point]) -> None:
+        """Count and show marks no more that a statement has hidden, in whichever of the channel's sessions."""
+        crowds = await self._loaded_crowds(place, session_row)
+        for mark in marks:
+            if mark.segment_index in crowds:
+                crowds[mark.segment_index].remove(mark.offset_seconds, mark.number, mark.person_id)
+        if len(marks) > MOST_TOLD_SINGLY:
+            self.changes.append(Change("stale", session_id))
+        else:
+            self.changes += [Change("removed", session_id, number=mark.number) for mark in marks]
+        await self.execute(_REVISE, session_row)
+
+    async def mark_came_back(self, place: Place, session_row: int, mark: Timestamp) -> None:
+        """Count and show a mark again that a statement has restored."""
+        crowd = (await self._loaded_crowds(place, session_row)).get(mark.segment_index)
+        if crowd is None:  # nobody counts there any more: whoever shows it reads afresh
+            self.changes.append(Change("stale", mark.session_id))
+        else:
+            people = crowd.add(mark.offset_seconds, mark.number, mark.person_id)
+            self._tell(await self.live(place), mark, people)
+        await self.execute(_REVISE, session_row)
+
+    async def spend_message(self, message: Message, now: datetime) -> None:
+        """Whatever this message would do when it arrives, it does not: it was taken back on its way."""
+        if not await self._memory.repeated([message]):
+            self._edited = None
+            await self._remember_message(message, now)
 
     async def remove_mark(self, place: Place, mark: Timestamp, now: datetime) -> None:
         """Delete a mark for good; its number is not used again and its message makes no other."""
@@ -285,6 +323,9 @@ class Transaction:
             marks += gone.marks
             self.changes += [Change("stale", session_id) for session_id in gone.sessions]
             await ledger.forget_person(self._connection, person)
+        if not known:  # never marked here, and may be logged in or connected all the same
+            await ledger.merge(self._connection, {digest(*author[:2]): at})
+            await ledger.forget_traces(self._connection, *author[:2], now=at)
         self._memory.clear()
         return Forgotten(marks, len(known))
 
@@ -350,6 +391,11 @@ class Transaction:
             await self.flush()
             await self._memory.learn_crowd(live, segment_index)
         return live.crowds[segment_index]
+
+    async def _loaded_crowds(self, place: Place, session_row: int) -> dict[int, CrowdIndex]:
+        """The crowds that are counted in memory, by segment: none unless it is the channel's newest session."""
+        live = await self.live(place)
+        return live.crowds if live.session is not None and live.session.row_id == session_row else {}
 
     async def _save_channel(self, channel: Channel, place: Place) -> Channel:
         if not channel.id:

@@ -336,8 +336,8 @@ async def test_PRIV_4_the_ledger_keeps_the_latest_time(path: Path) -> None:
     "statement",
     [
         "UPDATE session SET status = 'sleeping'",
-        "INSERT INTO session SELECT 99, 'x', channel_id, '', '', 'paused', 0, 0, 0, 0 FROM session",
-        "INSERT INTO session SELECT 99, public_id, channel_id, '', '', 'ended', 0, 0, 0, 0 FROM session",
+        "INSERT INTO session SELECT 99, 'x', channel_id, '', '', 'paused', 0, 0, 0, 0, 0 FROM session",
+        "INSERT INTO session SELECT 99, public_id, channel_id, '', '', 'ended', 0, 0, 0, 0, 0 FROM session",
         "INSERT INTO segment SELECT session_id, 2, start_time, NULL, created_at, NULL FROM segment",
         "UPDATE segment SET end_time = start_time - 1",
         "UPDATE segment SET segment_index = 0",

@@ -1,0 +1,25 @@
+"""Facts about this database itself, each under a name of its own."""
+
+from storage.reads import Reads
+from storage.transaction import Transaction
+
+CONDUIT = "twitch conduit"
+"""The id of the conduit through which Twitch sends us its events."""
+KEY_FINGERPRINT = "secret key"
+"""Which secret key this database was made with (KEY-3)."""
+NEWEST_KEY = "newest secret key"
+"""Which one the last start wrote with."""
+
+
+async def get(store: Reads, name: str) -> str | None:
+    """What was put last, or None."""
+    found = await store.fetch("SELECT value FROM fact WHERE name = ?", name)
+    return str(found[0][0]) if found else None
+
+
+async def put(transaction: Transaction, name: str, value: str) -> None:
+    """Keep a fact in the place of the one that was there."""
+    await transaction.execute(
+        "INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        *(name, value),
+    )
