@@ -71,3 +71,5 @@ Title = Annotated[str, Argument("title", "what the stream is called", _before_ba
 Game = Annotated[str, Argument("| game", "what is being played", _after_bar)]
 Format = Annotated[str, Argument("format", "the file you want, for example csv", _word)]
 CommandName = Annotated[str, Argument("command", "the command to explain", _word)]
+Setting = Annotated[str, Argument("setting", "what to change, for example cooldown", _word)]
+Value = Annotated[str, Argument("value", "what it should be, for example 30", _words)]

@@ -1,9 +1,10 @@
 """Marking, and everything one does to a mark: clip, unclip, adjust, renote, delclip."""
 
 from commands.arguments import Number, SecondsBack, Shift, Words
+from commands.audit import note as note_act
 from commands.model import Invocation, Reply
 from commands.registry import command
-from moments.errors import NotFound, UsageError
+from moments.errors import NotAllowed, NotFound, UsageError
 from moments.live import Marked, MarkRequest
 from moments.marks import Timestamp, moved
 from moments.notes import NOTE_LIMIT, Note, clean_note
@@ -69,8 +70,11 @@ async def renote(call: Invocation, note: Words) -> Reply:
         raise UsageError("Say the new words: `renote` what happened.")
 
     async def reword(transaction: Transaction) -> Marked:
+        live = await transaction.live(call.heard.place)
+        if call.heard.author[:2] in live.barred:
+            raise NotAllowed("The moderators of this channel do not take words from you.")
         mark = await _own_last_mark(call, transaction)
-        return await _change(call, transaction, mark, mark._replace(note=words.text))
+        return await _change(call, transaction, mark, mark._replace(note=words.text), reworded=True)
 
     marked = await call.write(reword)
     number = marked.mark.number
@@ -87,6 +91,8 @@ async def delclip(call: Invocation, number: Number) -> Reply:
         if mark is None:
             raise NotFound(f"There is no mark #{number} in this session. Type `clips` for the page that lists them.")
         await transaction.hide_mark(call.heard.place, mark, call.heard.author, "delclip", call.arrived)
+        live = await transaction.live(call.heard.place)
+        await note_act(call, transaction, live.channel, "delclip", session_id=mark.session_id, target=f"#{number}")
         return mark
 
     mark = await call.write(hide)
@@ -101,8 +107,10 @@ async def _own_last_mark(call: Invocation, transaction: Transaction) -> Timestam
     return mark
 
 
-async def _change(call: Invocation, transaction: Transaction, before: Timestamp, after: Timestamp) -> Marked:
-    people = await transaction.change_mark(call.heard.place, before, after, call.arrived)
+async def _change(
+    call: Invocation, transaction: Transaction, before: Timestamp, after: Timestamp, *, reworded: bool = False
+) -> Marked:
+    people = await transaction.change_mark(call.heard.place, before, after, call.arrived, reworded=reworded)
     live = await transaction.live(call.heard.place)
     return Marked(after, people, live.seconds.crowd_window_seconds)
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import structlog
 
-from commands import clip, forgetme, help, links, stream  # noqa: A004, F401 -- importing them registers their commands
+from commands import clip, forgetme, giveback, help, links, setup, stream, vod  # noqa: A004, F401 -- importing them registers their commands
 from commands.access import may
 from commands.admission import Admission
 from commands.arguments import first_word
-from commands.model import COMMAND_NAME, Heard, Invocation, Platform, Reply
+from commands.model import COMMAND_NAME, Heard, Invocation, Platform, Reply, without_links
 from commands.once import Once
 from commands.registry import NAMES, Command
 from commands.services import Services
@@ -95,7 +95,11 @@ class Dispatcher:
         if reply is None or (level is ReplyLevel.NONE and called.name not in ALWAYS_ANSWERED):
             return None
         said_before = self._once.said(heard, (called.name, called.text), reply, arrived)
-        return None if said_before else reply
+        if said_before:
+            return None
+        if reply.kind == "refusal" and heard.platform.hides_links:  # it may name a session by its title
+            return reply._replace(text=without_links(reply.text, keep=self._services.public_url))
+        return reply
 
     async def _chosen(self, heard: Heard) -> ChannelSettings:
         channel = await self._services.store.known(heard.place)

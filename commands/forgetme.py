@@ -1,13 +1,27 @@
 """Deleting everything somebody ever gave us, once they have said so twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from commands import connecting
 from commands.model import Invocation, Reply
 from commands.registry import command
-from commands.services import Asked
+from commands.services import Asked, Services
 from moments.errors import Repeated
+from moments.live import Author
 from moments.wording import counted
-from storage import Forgotten, Transaction, ledger
+from storage import (
+    Forgotten,
+    Message,
+    Transaction,
+    connections,
+    credentials,
+    ledger,
+    named_moderators,
+    own,
+    web_sessions,
+)
+from storage.connections import State
+from storage.credentials import Vault
 
 CONFIRM_WITHIN = timedelta(minutes=1)
 MOST_WAITING = 10_000
@@ -25,28 +39,52 @@ async def forgetme(call: Invocation) -> Reply:
     if asked is not None and timedelta(0) <= call.arrived - asked.at <= CONFIRM_WITHIN:
         return await _forget(call)
     marks = await call.services.store.marks_of(author.platform, author.user_id)
-    if marks is None:
+    connected = await connecting.is_connected(call.services, author)
+    if marks is None and not connected:
         return Reply("There is nothing of yours here.", private=True, kind="changed")
     while len(waiting) >= MOST_WAITING:
         del waiting[next(iter(waiting))]
     waiting[author[:2]] = Asked(call.arrived, call.heard.message_id)
-    what = f"This deletes your {counted(marks, 'mark')} everywhere, for good."
+    channel = " and disconnects your channel" if connected else ""
+    what = f"This deletes your {counted(marks or 0, 'mark')} everywhere{channel}, for good."
     return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True, kind="changed")
 
 
 async def _forget(call: Invocation) -> Reply:
-    author = call.heard.author
-    key = call.services.keys.derive(ledger.PURPOSE)
-
-    def digest(platform: str, user_id: str) -> str:
-        return ledger.erasure_digest(key, platform, user_id)
-
-    async def forget(transaction: Transaction) -> Forgotten:
-        return await transaction.forget(author, digest, call.arrived)
-
-    gone = await call.write(forget)
+    author, heard = call.heard.author, call.heard
+    message = (author.platform, heard.message_id) if heard.message_id else None
+    gone = await forget(call.services, author, call.arrived, message)
     return Reply(
         f"Forgotten: {counted(gone.marks, 'mark')} and {counted(gone.accounts, 'account')} are gone.",
         private=True,
         kind="changed",
     )
+
+
+async def forget(services: Services, author: Author, now: datetime, message: Message | None = None) -> Forgotten:
+    """Delete a person with every account and mark; their logins end, their channel is disconnected, tokens go back.
+
+    Raises Repeated when the message was handled before.
+    """
+    key, vault = services.keys.derive(ledger.PURPOSE), Vault(services.keys)
+    grants = [
+        await credentials.load(services.store, vault, *account)
+        for account in await own.accounts(services.store, author)
+    ]
+
+    def digest(platform: str, user_id: str) -> str:
+        return ledger.erasure_digest(key, platform, user_id)
+
+    async def job(transaction: Transaction) -> Forgotten:
+        for account in await own.accounts(transaction, author):
+            await web_sessions.end_all_of(transaction, *account)
+            await credentials.remove(transaction, *account)
+            await connections.change(transaction, *account, State.DISCONNECTED, now)
+            await named_moderators.forget(transaction, *account)
+        return await transaction.forget(author, digest, now)
+
+    gone = await services.store.run(job, message=message, now=now)
+    services.changed.set()
+    for grant in filter(None, grants):
+        await connecting.give_back(services, grant)
+    return gone

@@ -18,10 +18,17 @@ COMMAND_NAME = re.compile(r"`([a-z]+)`")
 """How replies and errors name a command; each platform shows it as it is typed there."""
 
 
-# Generous on purpose: anything a chat might turn into something to click, in any script.
+# Generous on purpose: anything a chat might turn into something to click, in any script. Our own quotation marks stay.
 _LINK = re.compile(
-    r"[a-z]{2,12}://\S+|(?<![\w-])(?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,24}(?![\w-])(?:[:/?#]\S*)?", re.IGNORECASE
+    r"[a-z]{2,12}://[^\s\"\u2069]+"
+    r"|(?<![\w-])(?:[\w-]{1,63}\.){1,6}(?:xn--[\w-]{1,59}|[^\W\d_]{2,24}(?!\w))(?:[-:/?#][^\s\"\u2069]*)?",
+    re.IGNORECASE,
 )
+
+
+def without_links(text: str, keep: str = "") -> str:
+    """The text with `[link]` in place of whatever looks like one, but for those that begin with `keep`."""
+    return _LINK.sub(lambda found: found[0] if keep and found[0].startswith(keep) else "[link]", text)
 
 
 def quoted(words: str) -> str:
@@ -81,7 +88,7 @@ class Invocation(NamedTuple):
 
     def quoted(self, words: str) -> str:
         """Somebody's own words inside a reply, as this platform may show them."""
-        return quoted(_LINK.sub("[link]", words) if self.heard.platform.hides_links else words)
+        return quoted(without_links(words) if self.heard.platform.hides_links else words)
 
     async def write(self, job: Job[T]) -> T:
         """Run a job in the store's next transaction, once for this message however often it is delivered."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from commands.archives import Archives
 from commands.feed import Feed
 from moments.sessions import Defaults
 from storage import Store
@@ -48,6 +49,10 @@ class Services:
     """Set when channels were connected or disconnected, so that platforms listen to the right ones at once."""
     asked_to_forget: dict[tuple[str, str], Asked] = field(default_factory=dict)
     """Who asked to be forgotten and has yet to say it twice, by platform and user id."""
+    archives: Archives = field(default_factory=Archives)
+    """What is being asked about the archives of streams."""
+    mirroring_off: dict[int, str] = field(default_factory=dict)
+    """Why marks of a channel, by its id, do not become stream markers although they should; a sentence each."""
 
     def link(self, path: str) -> str:
         """A page of our own, absolute."""

@@ -6,15 +6,17 @@ from datetime import datetime
 
 from commands.access import may_see
 from commands.arguments import Game, Title
+from commands.audit import note
 from commands.model import Invocation, Reply
 from commands.registry import command
 from moments.errors import NotFound
 from moments.live import Place
 from moments.notes import clean_name
 from moments.sessions import NOT_LIVE, Session, Status, ended, paused, resumed, started
+from moments.streams import on_stream
 from moments.timecodes import hms
 from moments.wording import ago, counted
-from storage import Store, Transaction
+from storage import Store, Transaction, streams
 
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ID_LENGTH = 22
@@ -36,7 +38,7 @@ async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
         live = await transaction.live(call.heard.place)
         names = (clean_name(title), clean_name(game))
         session = started(live.session, live.channel, *names, call.arrived, new_session_id())
-        return await transaction.save_session(call.heard.place, session)
+        return await _save(call, transaction, session, "start")
 
     session = await call.write(open_session)
     what = f"Started {call.quoted(session.name)}." if session.title else "Started."
@@ -46,7 +48,7 @@ async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
 @command("pause", "Pause the session: marks wait until you resume.")
 async def pause(call: Invocation) -> Reply:
     """Close the open segment."""
-    session, changed = await _move(call, paused)
+    session, changed = await _move(call, "pause", paused)
     at = hms(session.segments[-1].seconds(call.arrived))
     return Reply(f"Paused at {at}." if changed else f"Already paused at {at}.", kind="changed")
 
@@ -54,7 +56,7 @@ async def pause(call: Invocation) -> Reply:
 @command("resume", "Go on after a pause, in a new segment.")
 async def resume(call: Invocation) -> Reply:
     """Open the next segment."""
-    session, changed = await _move(call, resumed)
+    session, changed = await _move(call, "resume", resumed)
     index = session.segments[-1].index
     return Reply(f"Resumed: segment {index}." if changed else f"Already running: segment {index}.", kind="changed")
 
@@ -62,12 +64,13 @@ async def resume(call: Invocation) -> Reply:
 @command("end", "End the session.")
 async def end(call: Invocation) -> Reply:
     """Close the session for good."""
-    session, changed = await _move(call, ended)
+    session, changed = await _move(call, "end", ended)
     if not changed:
-        return Reply(f"Already ended, {ago(session.updated_at, call.arrived)}.")
+        return Reply(f"Already ended, {ago(session.updated_at, call.arrived)}.", kind="changed")
     totals = await call.services.store.totals(session)
     marks = f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}"
-    return Reply(f"Ended after {hms(session.running_seconds(call.arrived))}: {marks}. {_page(call, session)}")
+    text = f"Ended after {hms(session.running_seconds(call.arrived))}: {marks}. {_page(call, session)}"
+    return Reply(text, kind="changed")
 
 
 @command("session", "Say what is running, and since when.")
@@ -75,12 +78,11 @@ async def session(call: Invocation) -> Reply:
     """Title, state, segment, running time and marks so far."""
     current = await current_session(call)
     segment = current.segments[-1]
-    state = {Status.ACTIVE: "running", Status.PAUSED: "paused", Status.ENDED: "ended"}[current.status]
+    state = {Status.ACTIVE: "Running", Status.PAUSED: "Paused", Status.ENDED: "Ended"}[current.status]
     totals = await call.services.store.totals(current)
     words = [
-        call.quoted(current.name),
+        f"{state}: {call.quoted(current.name)}",
         *([call.quoted(current.game)] if current.game else []),
-        state,
         f"segment {segment.index} at {hms(segment.seconds(call.arrived))}",
         f"{hms(current.running_seconds(call.arrived))} in all",
         f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}",
@@ -117,8 +119,11 @@ async def current_session(call: Invocation) -> Session:
     return found
 
 
-async def _move(call: Invocation, rule: Rule) -> tuple[Session, bool]:
-    """Apply a rule to the channel's session; the session now, and whether the rule changed it."""
+async def _move(call: Invocation, act: str, rule: Rule) -> tuple[Session, bool]:
+    """Apply a rule to the channel's session; the session now, and whether the rule changed it.
+
+    What is so already is the moderator's from now on, whatever the stream's end did.
+    """
 
     async def apply(transaction: Transaction) -> tuple[Session, bool]:
         live = await transaction.live(call.heard.place)
@@ -126,10 +131,22 @@ async def _move(call: Invocation, rule: Rule) -> tuple[Session, bool]:
         if moved is None:
             if live.session is None:
                 raise NotFound(NOT_LIVE)
+            await streams.taken_over(transaction, live.channel.id)
             return live.session, False
-        return await transaction.save_session(call.heard.place, moved), True
+        return await _save(call, transaction, moved, act), True
 
     return await call.write(apply)
+
+
+async def _save(call: Invocation, transaction: Transaction, session: Session, act: str) -> Session:
+    """Store what a moderator made of a session; what it opened belongs to the stream that is on the air."""
+    before = (await transaction.live(call.heard.place)).session
+    state = await streams.state(transaction, session.channel.id)
+    saved = await transaction.save_session(call.heard.place, on_stream(session, state.live_id if state else None))
+    await streams.taken_over(transaction, saved.channel.id)
+    was = before.status if before is not None and before.row_id == saved.row_id else ""
+    await note(call, transaction, saved.channel, act, session_id=saved.id, before=was, after=saved.status)
+    return saved
 
 
 def _page(call: Invocation, session: Session) -> str:

@@ -158,4 +158,7 @@ async def test_no_reply_can_ping_run_a_command_or_outgrow_its_platform(
 
 def test_the_table_is_not_secretly_wider_than_the_contract() -> None:
     moderators = {name for name, role in LOWEST_ROLE.items() if role is Role.MODERATOR}
-    assert json.dumps(sorted(moderators)) == '["delclip", "end", "pause", "resume", "start"]'
+    assert (
+        json.dumps(sorted(moderators))
+        == '["delclip", "end", "pause", "promote", "resume", "setup", "start", "vodshift"]'
+    )

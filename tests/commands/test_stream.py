@@ -26,13 +26,13 @@ async def test_an_evening_in_two_parts(chat: Chat) -> None:
     chat.passes(10)
     await chat.says("<rook> !clip")
     assert await chat.says("<rook> !session") == (
-        '"Any%" · Hollow Deep · running · segment 2 at 00:00:10 · 00:12:15 in all · 1 mark by 1 person'
+        'Running: "Any%" · Hollow Deep · segment 2 at 00:00:10 · 00:12:15 in all · 1 mark by 1 person'
     )
     assert await chat.says("<~nightowl> !end") == f"Ended after 00:12:15: 1 mark by 1 person. {page}"
     chat.passes(300)
     assert await chat.says("<~nightowl> !end") == "Already ended, 5 minutes ago."
     assert await chat.says("<rook> !session") == (
-        '"Any%" · Hollow Deep · ended · segment 2 at 00:00:10 · 00:12:15 in all · 1 mark by 1 person'
+        'Ended: "Any%" · Hollow Deep · segment 2 at 00:00:10 · 00:12:15 in all · 1 mark by 1 person'
     )
 
 

@@ -1,0 +1,196 @@
+"""Connecting a channel on Twitch, and everything that ends it again; the bot's own account too.
+
+A channel whose grant no longer works keeps its row and its marks and says what it needs; nothing else stops.
+"""
+
+import hashlib
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from commands.services import Services
+from moments.errors import NotAllowed, NotAuthorised, ProviderError
+from moments.grants import Grant
+from moments.live import Author, Place
+from moments.notes import clean_name
+from storage import Transaction, audit, connections, credentials, login_attempts, web_sessions
+from storage.connections import Connected, State
+from storage.credentials import Vault
+from storage.purge import drop_api_data
+
+PLATFORM: Final = "twitch"
+BOT_SCOPES = frozenset({"user:read:chat", "user:write:chat", "user:bot"})
+SEAT = "channel:bot"
+"""What a streamer grants to have the bot in chat …"""
+MARKERS, CLIPS = "channel:manage:broadcast", "channel:manage:clips"
+"""… and, each only if they wish, to have marks mirrored as stream markers and crowd moments made into clips."""
+LOGIN_KNOWN_FOR = timedelta(hours=24)
+"""How long a channel's login is shown without asking Twitch again (ID-1)."""
+_GIVEN_BACK_WITHIN = timedelta(minutes=2)
+
+_log = structlog.get_logger("connecting")
+
+
+async def channels(services: Services) -> list[Connected]:
+    """Every channel the bot should be in, with what each granted and whether that still works."""
+    return await connections.on_platform(services.store, PLATFORM)
+
+
+async def connection(services: Services, author: Author) -> Connected | None:
+    """Somebody's own channel, in whatever state."""
+    return await connections.of_channel(services.store, author.platform, author.user_id)
+
+
+async def is_connected(services: Services, author: Author) -> bool:
+    """Whether somebody has a channel that is not disconnected."""
+    found = await connection(services, author)
+    return found is not None and found.state is not State.DISCONNECTED
+
+
+async def connect(services: Services, grant: Grant, display_name: str, login: str, now: datetime) -> None:
+    """Let the bot into the channel of the grant's owner, with the optional features that were granted."""
+    place, vault = Place(PLATFORM, grant.user_id, clean_name(display_name)), Vault(services.keys)
+
+    async def job(transaction: Transaction) -> None:
+        channel = (await transaction.live(place)).channel
+        chosen = replace(channel.settings, mirror_markers=MARKERS in grant.scopes, promote=CLIPS in grant.scopes)
+        saved = await transaction.save_settings(place, replace(channel, settings=chosen))
+        await connections.learn_login(transaction, *place[:2], login, until=now + LOGIN_KNOWN_FOR)
+        await connections.connect(transaction, place, grant.scopes, now)
+        await credentials.save(transaction, vault, grant, now)
+        by = Author(*place)
+        await audit.record(transaction, saved, None, by, "connect", after=" ".join(sorted(grant.scopes)), now=now)
+
+    await services.store.run(job, message=None, now=now)
+    services.changed.set()
+
+
+async def disconnect(services: Services, user_id: str, by: Author, now: datetime) -> bool:
+    """Take the bot out of a channel, and keep no token and no login of its streamer; every mark stays.
+
+    Whether Twitch could be told: where it could not, its own settings still list us.
+    """
+    grant = await credentials.load(services.store, Vault(services.keys), PLATFORM, user_id)
+    channel = await services.store.channel(PLATFORM, user_id)
+
+    async def job(transaction: Transaction) -> None:
+        await credentials.remove(transaction, PLATFORM, user_id)
+        ended = await connections.change(transaction, PLATFORM, user_id, State.DISCONNECTED, now)
+        if ended and channel is not None:
+            await audit.record(transaction, channel, None, by, "disconnect", now=now)
+        await drop_api_data(transaction, PLATFORM, user_id)
+        await web_sessions.end_all_of(transaction, PLATFORM, user_id)
+
+    await services.store.run(job, message=None, now=now)
+    services.changed.set()
+    return grant is None or await give_back(services, grant)
+
+
+async def give_back(services: Services, grant: Grant) -> bool:
+    """Have Twitch forget a token we need no longer; whether it could be told."""
+    if services.twitch is None:
+        return False
+    try:
+        await services.twitch.oauth.revoke(grant.access_token)
+    except ProviderError as error:
+        _log.warning("Twitch could not be told that a token is needed no longer", error=str(error))
+        return False
+    return True
+
+
+async def revoked(services: Services, user_id: str, now: datetime) -> None:
+    """Twitch says that somebody took back what they granted: keep no token of theirs, and end their logins."""
+    # Giving back the token of a login may make Twitch say so as well; the grant itself tells which it was.
+    if await _still_granted(services, user_id):
+        return
+
+    async def job(transaction: Transaction) -> None:
+        await credentials.remove(transaction, PLATFORM, user_id)
+        await connections.change(transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now)
+        await drop_api_data(transaction, PLATFORM, user_id)
+        await web_sessions.end_all_of(transaction, PLATFORM, user_id, begun_before=now - _GIVEN_BACK_WITHIN)
+
+    await services.store.run(job, message=None, now=now)
+    services.changed.set()
+
+
+async def needs_authorisation(services: Services, user_id: str, now: datetime) -> None:
+    """Note that a streamer's token is dead, so that their pages ask them to connect again; nothing else stops."""
+
+    async def job(transaction: Transaction) -> bool:
+        return await connections.change(transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now)
+
+    if await services.store.run(job, message=None, now=now):
+        services.changed.set()
+
+
+async def _still_granted(services: Services, user_id: str) -> bool:
+    grant = await credentials.load(services.store, Vault(services.keys), PLATFORM, user_id)
+    if grant is None or services.twitch is None:
+        return False
+    try:
+        if await services.twitch.oauth.validate(grant.access_token) is None:
+            await services.twitch.helix.user_tokens.renewed(user_id, grant.access_token)
+    except NotAuthorised:
+        return False
+    except ProviderError as error:
+        _log.warning(
+            "Twitch could not be asked whether a grant still holds, so its event is believed", error=str(error)
+        )
+        return False
+    return True
+
+
+# --- the bot's own account
+
+
+async def bot_is_authorised(services: Services) -> bool:
+    """Whether the bot's account has granted what it needs to sit in chats."""
+    if services.twitch is None:
+        return False
+    return await credentials.load(services.store, Vault(services.keys), PLATFORM, services.twitch.bot_id) is not None
+
+
+async def bot_code(services: Services) -> str:
+    """A new one-time code for the page where the operator lets in the bot's account; the one before is void."""
+    code = secrets.token_urlsafe(24)
+
+    async def job(transaction: Transaction) -> None:
+        await login_attempts.keep_bot_code(transaction, _digest(code))
+
+    await services.store.run(job, message=None, now=services.clock())
+    return code
+
+
+async def check_bot_code(services: Services, code: str) -> str:
+    """The code's digest, for authorise_bot(); NotAllowed unless it is the newest code, not used yet."""
+    digest = _digest(code)
+    if not await login_attempts.is_bot_code(services.store, digest):
+        raise NotAllowed(_WRONG_CODE)
+    return digest
+
+
+async def authorise_bot(services: Services, grant: Grant, code_digest: str, now: datetime) -> None:
+    """Keep the bot's own grant and use up the code; NotAllowed, and nothing is kept, when that is used up already."""
+    vault = Vault(services.keys)
+
+    async def job(transaction: Transaction) -> None:
+        if not await login_attempts.spend_bot_code(transaction, code_digest):
+            raise NotAllowed(_WRONG_CODE)
+        await credentials.save(transaction, vault, grant, now)
+
+    await services.store.run(job, message=None, now=now)
+    services.changed.set()
+
+
+_WRONG_CODE = (
+    "That code is not right, or was used already. Open the newest link that Moments printed in its terminal; "
+    "starting Moments again prints another."
+)
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
