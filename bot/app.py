@@ -4,21 +4,30 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 
 from bot import garbage
 from bot.console import standard_console
-from bot.settings import Settings
+from bot.settings import Settings, TwitchSettings
+from commands import connecting, credentials, upkeep
 from commands.dispatch import Dispatcher
 from commands.feed import Feed
+from commands.mirror import Mirror
 from commands.services import Clock, Services, utc_now
-from storage import Store, open_store
+from storage import Change, Store, open_store
 from storage.keys import SecretKeys, secret_keys
 from web_export.app import Site
 from web_export.formats import FORMATS
 from web_export.keys import SiteConfig
+
+if TYPE_CHECKING:
+    from bot.twitch.api import Twitch  # twitchio takes its time to load: only for who uses it
+    from providers.twitch.shapes import Sent
 
 _log = structlog.get_logger("bot")
 
@@ -39,7 +48,9 @@ class PlatformStates:
         return self._states
 
 
-def make_services(settings: Settings, keys: SecretKeys, store: Store, feed: Feed, clock: Clock) -> Services:
+def make_services(
+    settings: Settings, keys: SecretKeys, store: Store, feed: Feed, clock: Clock, twitch: "Twitch | None" = None
+) -> Services:
     """What the use cases of this process lean on."""
     return Services(
         store=store,
@@ -49,6 +60,7 @@ def make_services(settings: Settings, keys: SecretKeys, store: Store, feed: Feed
         public_url=settings.public_url,
         keys=keys,
         formats=tuple(each.slug for each in FORMATS),
+        twitch=twitch.api if twitch else None,
     )
 
 
@@ -56,37 +68,118 @@ async def serve(settings: Settings, *, console: bool) -> None:
     """Run until SIGTERM or Ctrl-C; then finish what waits and return. Raises MomentsError when it cannot start."""
     stop = _stop_signal()
     keys = secret_keys(settings.secret_keys, settings.database)
-    feed = Feed()
+    feed, mirror = Feed(), Mirror()
     states = PlatformStates(utc_now)
-    async with open_store(settings.database, defaults=settings.defaults, on_commit=feed.announce) as store:
-        services = make_services(settings, keys, store, feed, utc_now)
-        config = SiteConfig(
-            settings.web_host, settings.web_port, settings.trusted_proxies, settings.metrics_token, states
+
+    def announce(changes: Sequence[Change]) -> None:
+        feed.announce(changes)
+        if settings.twitch:
+            mirror.announce(changes)
+
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(
+            open_store(settings.database, defaults=settings.defaults, on_commit=announce)
         )
-        site = Site(services, config)
+        await credentials.check_key(store, keys, utc_now())
+        twitch = await _open_twitch(opened, settings.twitch, store, keys, lambda: services)
+        services = make_services(settings, keys, store, feed, utc_now, twitch)
+        site = Site(services, _site_config(settings, states))
         keeper = await site.start()
         garbage.settle()
         _log.info("Moments is running", site=settings.public_url, database=str(settings.database))
-        platforms = _start_platforms(Dispatcher(services), services, states, console=console)
+        tasks = _start(settings, services, states, twitch, site, console=console)
+        if twitch:
+            tasks.append(asyncio.create_task(mirror.run(services), name="stream markers"))
         try:
-            await _first_end(stop, [store.writing, keeper, *platforms])
+            await _first_end(stop, [store.writing, keeper, *tasks])
         finally:
-            for platform in platforms:
-                platform.cancel()
-            await asyncio.gather(*platforms, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await site.close()
     _log.info("Moments has stopped; everything answered is on disk")
 
 
-def _start_platforms(
-    dispatcher: Dispatcher, services: Services, states: PlatformStates, *, console: bool
+async def _open_twitch(
+    opened: AsyncExitStack,
+    settings: TwitchSettings | None,
+    store: Store,
+    keys: SecretKeys,
+    services: Callable[[], Services],
+) -> "Twitch | None":
+    if settings is None:
+        return None
+    from bot.twitch.api import open_twitch  # noqa: PLC0415 -- loaded by who uses it
+
+    async def on_dead(user_id: str) -> None:
+        await connecting.needs_authorisation(services(), user_id, utc_now())
+
+    return await opened.enter_async_context(open_twitch(settings, store, keys, utc_now, on_dead))
+
+
+def _site_config(settings: Settings, states: PlatformStates) -> SiteConfig:
+    return SiteConfig(
+        settings.web_host,
+        settings.web_port,
+        settings.trusted_proxies,
+        settings.metrics_token,
+        states,
+        settings.contact,
+    )
+
+
+def _start(
+    settings: Settings,
+    services: Services,
+    states: PlatformStates,
+    twitch: "Twitch | None",
+    site: Site,
+    *,
+    console: bool,
 ) -> list[asyncio.Task[None]]:
-    """Every platform that was asked for; all hand what they hear to the one dispatcher, whose bounds are ours."""
-    if not console:
-        return []
-    if sys.stdin.isatty():
-        logging.getLogger("web_export.access").setLevel(logging.WARNING)  # somebody is typing there
-    return [asyncio.create_task(_run_console(dispatcher, services, states), name="console")]
+    """Everything that goes on beside the site; all platforms hand what they hear to the one dispatcher."""
+    dispatcher = Dispatcher(services)
+    tasks = [asyncio.create_task(upkeep.keep_clean(services), name="upkeep")]
+    if twitch and settings.twitch:
+        _warn_of_loopback(settings.public_url)
+        validating = credentials.validate_hourly(twitch.grants, twitch.api, services.clock)
+        tasks.append(asyncio.create_task(validating, name="twitch tokens"))
+        tasks.append(asyncio.create_task(_run_twitch(settings.twitch, dispatcher, services, states, site)))
+    if console:
+        if sys.stdin.isatty():
+            logging.getLogger("web_export.access").setLevel(logging.WARNING)  # somebody is typing there
+        tasks.append(asyncio.create_task(_run_console(dispatcher, services, states), name="console"))
+    return tasks
+
+
+async def _run_twitch(
+    settings: TwitchSettings, dispatcher: Dispatcher, services: Services, states: PlatformStates, site: Site
+) -> None:
+    from bot.twitch.outbox import Outbox  # noqa: PLC0415 -- loaded by who uses it
+    from bot.twitch.supervisor import run_twitch  # noqa: PLC0415
+
+    assert services.twitch is not None, "it is opened where it is set up"  # noqa: S101 -- narrows the type for mypy
+    helix = services.twitch.helix
+
+    async def send(channel_id: str, text: str, reply_to: str | None) -> "Sent":
+        return await helix.send_message(channel_id, settings.bot_id, text, reply_to)
+
+    outbox = Outbox(send)
+    site.metrics.show_chat(lambda: outbox.stats)
+    await run_twitch(services, dispatcher, settings, outbox, states, ask=lambda: _ask_for_bot(services))
+
+
+async def _ask_for_bot(services: Services) -> None:
+    """Print where the operator lets the bot's account in. Not in the log: whoever has the code may do it."""
+    code = await connecting.bot_code(services)
+    link = services.link(f"/twitch/connect?code={code}")
+    print(f"Twitch: open this link, logged in to Twitch as the bot's account: {link}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _warn_of_loopback(public_url: str) -> None:
+    host = urlsplit(public_url).hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        _log.warning("links in chat lead to this machine alone: set MOMENTS_PUBLIC_URL", public_url=public_url)
 
 
 async def _run_console(dispatcher: Dispatcher, services: Services, states: PlatformStates) -> None:

@@ -148,7 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("--force", action="store_true", help="overwrite FILE")
     restore = verb("restore", _restore, "Put a backup in the database's place; the old one is kept aside")
     restore.add_argument("file", type=Path, metavar="FILE")
-    verb("doctor", _doctor, "Look for what could go wrong; changes nothing")
+    doctor = verb("doctor", _doctor, "Look for what could go wrong; changes nothing")
+    doctor.add_argument(
+        "--rotate",
+        action="store_true",
+        help="seal every stored token anew with the first key of MOMENTS_SECRET_KEY instead; nothing else changes",
+    )
     return parser
 
 
@@ -243,7 +248,7 @@ async def _restore(settings: "Settings", arguments: argparse.Namespace) -> int:
     return DONE
 
 
-async def _doctor(settings: "Settings", _arguments: argparse.Namespace) -> int:
-    from bot.doctor import examine
+async def _doctor(settings: "Settings", arguments: argparse.Namespace) -> int:
+    from bot.doctor import examine, rotate
 
-    return await examine(settings, sys.stdout)
+    return await (rotate if arguments.rotate else examine)(settings, sys.stdout)

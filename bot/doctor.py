@@ -1,4 +1,7 @@
-"""`moments doctor`: looks at what could go wrong and says what to do about it; makes and changes nothing."""
+"""`moments doctor`: looks at what could go wrong and says what to do about it; makes and changes nothing.
+
+Only `--rotate` does: it seals every token with the newest secret key.
+"""
 
 import errno
 import ipaddress
@@ -14,12 +17,16 @@ from urllib.parse import urlsplit
 
 from bot.logs import plain
 from bot.settings import ENV_FILE, unknown_settings
+from commands import credentials
 from commands.services import utc_now
 from moments.errors import MomentsError, StoreBusy
 from moments.sessions import Session
 from moments.wording import counted
+from storage import open_store
+from storage.credentials import Vault
+from storage.in_use import in_use
 from storage.inspection import Inspection, inspect
-from storage.keys import SecretKeyError, key_file, read_key_file
+from storage.keys import SecretKeyError, SecretKeys, key_file, read_key_file
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -56,17 +63,41 @@ def fail(text: str) -> Finding:
 
 async def examine(settings: "Settings", out: TextIO) -> int:
     """Print every finding, one a line; 1 when any of them is a FAIL, else 0."""
+    found, database = await _database(settings.database)
     findings = [
         *_settings(),
-        *await _database(settings.database),
-        *_key(settings),
-        *_public_url(settings.public_url),
+        *database,
+        *_key(settings, found),
+        *_grants(settings, found),
+        *_public_url(settings.public_url, twitch=bool(settings.twitch_client_id)),
         *_listening(settings.web_host, settings.trusted_proxies),
         *_port(settings.web_host, settings.web_port),
         *_space(settings.database.absolute().parent),
     ]
     out.writelines(f"{finding.level:<4}  {plain(finding.text)}\n" for finding in findings)
     return int(any(finding.level == "FAIL" for finding in findings))
+
+
+async def rotate(settings: "Settings", out: TextIO) -> int:
+    """Seal every token with the newest secret key, while Moments runs or not, and say of how many accounts (KEY-3).
+
+    Raises SecretKeyError when the keys do not allow it (commands.credentials.rotate), NotFound without a database,
+    and StoreError.
+    """
+    running = in_use(settings.database)
+    async with open_store(settings.database, defaults=settings.defaults, create=False) as store:
+        path = key_file(settings.database)
+        keys = SecretKeys(settings.secret_keys or (read_key_file(path),))
+        where = "there now" if settings.secret_keys else f"in {path}"
+        sealed = await credentials.rotate(store, keys, utc_now(), running=running, kept_where=where)
+    said = [f"Sealed with the newest secret key: the tokens of {counted(sealed.done, 'account')}."]
+    if sealed.unusable:
+        said.append(f"No key opens those of {counted(sealed.unusable, 'account')}: their owners must connect again.")
+    said.append(
+        "Keep the older keys listed for as long as you keep backups from before today: they tell who was forgotten."
+    )
+    out.write(" ".join(said) + "\n")
+    return 0
 
 
 def _settings() -> Iterator[Finding]:
@@ -83,16 +114,16 @@ def _readable_by_others(path: Path) -> Iterator[Finding]:
         yield warn(f"{path} can be read by every user of this machine. Type: chmod 600 {path}")
 
 
-async def _database(path: Path) -> list[Finding]:
+async def _database(path: Path) -> tuple[Inspection, list[Finding]]:
     try:
         found = await inspect(path)
     except StoreBusy as error:
-        return [warn(f"database: {error}")]
+        return Inspection(0), [warn(f"database: {error}")]
     except MomentsError as error:
-        return [fail(f"database: {error}")]
+        return Inspection(0), [fail(f"database: {error}")]
     if found.wrong:
-        return [fail(f"database: {found.wrong}")]
-    return [*_version(path, found), *_exposed(path), *map(_left_open, found.open_sessions)]
+        return found, [fail(f"database: {found.wrong}")]
+    return found, [*_version(path, found), *_exposed(path), *map(_left_open, found.open_sessions)]
 
 
 def _version(path: Path, found: Inspection) -> Iterator[Finding]:
@@ -119,29 +150,59 @@ def _left_open(session: Session) -> Finding:
     return warn(f"{text}. If it is over, a moderator types !end there.")
 
 
-def _key(settings: "Settings") -> Iterator[Finding]:
+def _key(settings: "Settings", found: Inspection) -> Iterator[Finding]:
     path = key_file(settings.database)
     if settings.secret_keys:
-        yield ok("secret key: from MOMENTS_SECRET_KEY")
+        yield from _right_key(SecretKeys(settings.secret_keys), found, "from MOMENTS_SECRET_KEY")
     elif path.exists() or path.is_symlink():
         try:
-            read_key_file(path)
+            keys = SecretKeys((read_key_file(path),))
         except SecretKeyError as error:
             yield fail(str(error))
         else:
-            yield ok(f"secret key: {path}, readable by its owner only")
+            yield from _right_key(keys, found, f"{path}, readable by its owner only")
+    elif found.key_id is not None:
+        yield fail(f"secret key: {path} is missing, and this database was made with it. Put it back before you start.")
     elif settings.database.exists():
         yield warn(f"secret key: {path} is missing. Put it back if you have it; else the next start makes a new one.")
     else:
         yield ok(f"secret key: the first start makes {path}")
 
 
-def _public_url(url: str) -> Iterator[Finding]:
+def _right_key(keys: SecretKeys, found: Inspection, where: str) -> Iterator[Finding]:
+    key_ids = Vault(keys).key_ids
+    if found.key_id is None or found.key_id == key_ids[0]:
+        yield ok(f"secret key: {where}")
+    elif found.key_id in key_ids:
+        yield warn(f"secret key: {where}, but tokens need an older one. Type: moments doctor --rotate")
+    else:
+        yield fail(f"secret key: {credentials.WRONG_KEY}")
+
+
+def _grants(settings: "Settings", found: Inspection) -> Iterator[Finding]:
+    dead = [held for held in found.grants if held.state == "dead"]
+    for held in dead:
+        if held.user_id == settings.twitch_bot_id:
+            yield warn(
+                f"tokens: the bot's own account, {held.login}, has to be let in again. Starting Moments says how."
+            )
+        else:
+            yield warn(f"tokens: {held.login} has to connect again: {settings.public_url}/twitch/connect")
+    if found.grants and not dead:
+        yield ok(f"tokens: those of {counted(len(found.grants), 'account')} work, as far as was told")
+
+
+def _public_url(url: str, *, twitch: bool) -> Iterator[Finding]:
     parts = urlsplit(url)
     if _is_loopback(parts.hostname or ""):
         yield warn(f"links: {url} opens on this machine only. Set MOMENTS_PUBLIC_URL to the address others use.")
     elif parts.scheme == "http":
         yield warn(f"links: {url} is not encrypted. Put a reverse proxy with a certificate in front, then use https.")
+        if twitch:
+            yield warn(
+                "twitch: nobody can log in or connect, since Twitch sends people back to https addresses only. Set"
+                f" MOMENTS_PUBLIC_URL to https://{parts.hostname} once that works."
+            )
     else:
         yield ok(f"links: {url}")
 

@@ -16,6 +16,7 @@ _QUIET = {
     "aiohttp.access": logging.CRITICAL,  # the site writes its own, without queries (LOG-4)
     "aiosqlite": logging.WARNING,  # at debug it writes every statement with people's words
     "asyncio": logging.WARNING,
+    "twitchio": logging.CRITICAL,  # its texts hold URLs (LOG-3); bot/twitch says in its own words what went wrong
 }
 
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

@@ -51,6 +51,7 @@ def test_help_names_every_verb_and_version_says_it(moments: Moments) -> None:
     done = moments("--help")
     assert done.returncode == 0
     assert all(verb in done.stdout for verb in VERBS)
+    assert "--rotate" in moments("doctor", "--help").stdout
     assert moments("--version").stdout.startswith("moments 0.")
 
 
@@ -110,7 +111,9 @@ def test_several_unusable_settings_are_a_line_each(moments: Moments) -> None:
     ]
 
 
-@pytest.mark.parametrize("words", [("export", "latest", "--format", "csv"), ("backup", "copy.db")])
+@pytest.mark.parametrize(
+    "words", [("export", "latest", "--format", "csv"), ("backup", "copy.db"), ("doctor", "--rotate")]
+)
 def test_what_needs_a_database_refuses_without_one_and_makes_nothing(
     moments: Moments, tmp_path: Path, words: tuple[str, ...]
 ) -> None:

@@ -23,6 +23,8 @@ from storage.keys import key_file, secret_keys
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - never listened on
 
+TWITCH = {"twitch_client_id": "client", "twitch_client_secret": "s" * 30, "twitch_bot_id": "1"}
+
 pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
@@ -133,6 +135,10 @@ def misspelt() -> None:
     [
         ({"public_url": "http://127.0.0.1:9"}, "warn  links: http://127.0.0.1:9 opens on this machine only"),
         ({"public_url": "http://moments.example.org"}, "is not encrypted"),
+        (
+            {"public_url": "http://moments.example.org:8080", **TWITCH},
+            "back to https addresses only. Set MOMENTS_PUBLIC_URL to https://moments.example.org once that works.",
+        ),
         ({"public_url": "https://moments.example.org"}, "ok    links: https://moments.example.org"),
         ({"web_host": EVERYWHERE}, "warn  site: listens on 0.0.0.0 without trusted proxies"),
         ({"web_host": "::"}, "warn  site: listens on :: without trusted proxies"),
@@ -149,6 +155,19 @@ async def test_OPS_5_the_table(settings: dict[str, object], sentence: str) -> No
     code, text = await findings(**settings)
     assert sentence in text
     assert code == sentence.startswith("FAIL")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"public_url": "http://moments.example.org"},
+        {"public_url": "https://moments.example.org", **TWITCH},
+        {"public_url": "http://localhost:8080", **TWITCH},
+    ],
+)
+async def test_twitch_asks_for_https_of_who_uses_it_from_elsewhere(settings: dict[str, object]) -> None:
+    await installed()
+    assert "twitch:" not in (await findings(**settings))[1]
 
 
 @pytest.mark.parametrize(

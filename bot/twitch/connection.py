@@ -1,0 +1,234 @@
+"""One attempt at being connected: the conduit, its client, its subscriptions, and a look at its health from outside."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from bot.settings import TwitchSettings
+from bot.twitch.adapter import LINGER_SECONDS, TwitchClient
+from bot.twitch.intake import Intake
+from bot.twitch.shards import OPENING_SECONDS, PATIENCE_SECONDS
+from bot.twitch.subscriptions import Subscriptions
+from commands import connecting, streams
+from commands.services import Services
+from moments.errors import MomentsError, NotAuthorised, ProviderBusy, ProviderError, ProviderRefused
+from moments.wording import counted
+from providers.twitch import TwitchApi
+from storage import Transaction, facts
+
+SHARDS = 2
+"""Sockets of a conduit we make; while one is mended, the other half of the events goes on."""
+MOST_CONDUITS = 5
+TOO_MANY_CONDUITS = "Twitch keeps five conduits of this application already; unused ones end after three days"
+UNHEALTHY_LOOKS = 2
+"""Looks in a row that must go badly before everything is built anew."""
+READY = "ready"
+
+_log = structlog.get_logger("twitch")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things are looked at, in seconds."""
+
+    look: float = 60.0
+    reconcile: float = 600.0
+    overdue: float = 15.0
+    lock: float = 10.0
+    authorised: float = 10.0
+    first_pause: float = 1.0
+    longest_pause: float = 60.0
+    healthy_for: float = 300.0
+    """After so long without trouble the pauses begin anew with the shortest."""
+    start: float = 60.0
+    """What a start may take."""
+    silence: float = 35.0
+    """A shard that said nothing for so long is dead: three keepalives."""
+    drain: float = 5.0
+    patience: float = PATIENCE_SECONDS
+    opening: float = OPENING_SECONDS
+    linger: float = LINGER_SECONDS
+
+
+USUAL = Pace()
+
+
+class Unhealthy(MomentsError):
+    """Connected, and yet not: everything has to be built anew."""
+
+
+class Connection:
+    """Made for one attempt; `run` ends by raising, whatever happens."""
+
+    def __init__(
+        self,
+        services: Services,
+        api: TwitchApi,
+        settings: TwitchSettings,
+        intake: Intake,
+        pace: Pace,
+        say: Callable[[str], None],
+    ) -> None:
+        """`say` is told when it is ready, or in what way it is not quite."""
+        self._services, self._api, self._settings = services, api, settings
+        self._intake, self._pace, self._say = intake, pace, say
+        self._deaf = asyncio.Event()
+        """Events may have been missed: Helix has to be asked what is true."""
+
+    async def run(self) -> None:
+        """Connect and stay so; raises what ended it, Unhealthy among others."""
+        conduit_id = await self._conduit()
+        client = TwitchClient(
+            self._settings.endpoints,
+            self._settings.client_id,
+            self._settings.bot_id,
+            conduit_id,
+            self._app_token,
+            took=self._intake.take,
+            room=self._intake.room,
+            deaf=self._deaf.set,
+            patience=self._pace.patience,
+            linger=self._pace.linger,
+            opening=self._pace.opening,
+            mending_pause=self._pace.first_pause,
+        )
+        await together(client.run_until_closed(), self._stay(client, conduit_id))
+        raise Unhealthy("the connection ended by itself")
+
+    async def _stay(self, client: TwitchClient, conduit_id: str) -> None:
+        self._intake.channels = frozenset(await self._channel_ids())
+        async with asyncio.timeout(self._pace.start):
+            await client.wait_until_ready()
+        _log.info("connected to Twitch", shards=len(client.sockets))
+        self._deaf.set()
+        subscriptions = Subscriptions(
+            self._api.helix,
+            conduit_id,
+            self._settings.bot_id,
+            bot_holds=self._bot_holds,
+            refused=lambda user_id: connecting.needs_authorisation(self._services, user_id, self._services.clock()),
+        )
+        await together(
+            self._keep_subscribed(subscriptions), self._keep_looking(client, conduit_id), self._keep_up_with_streams()
+        )
+
+    async def _conduit(self) -> str:
+        """The conduit of this database, made when there is none or Twitch has let it go."""
+        store, helix = self._services.store, self._api.helix
+        known, conduits = await facts.get(store, facts.CONDUIT), await helix.conduits()
+        if known is not None and known in {conduit.id for conduit in conduits}:
+            return known
+        try:
+            made = (await helix.create_conduit(SHARDS)).id
+        except ProviderBusy as error:
+            if len(conduits) < MOST_CONDUITS:
+                raise
+            raise Unhealthy(TOO_MANY_CONDUITS) from error
+
+        async def job(transaction: Transaction) -> None:
+            await facts.put(transaction, facts.CONDUIT, made)
+
+        await store.run(job, message=None, now=self._services.clock())
+        return made
+
+    async def _app_token(self) -> str:
+        return (await self._api.oauth.app_token()).access_token
+
+    async def _bot_holds(self) -> bool:
+        """Whether the bot's own grant still works, as Twitch says; ProviderError when it cannot tell."""
+        tokens, bot_id = self._api.helix.user_tokens, self._settings.bot_id
+        try:
+            grant = await tokens.grant(bot_id)
+            if await self._api.oauth.validate(grant.access_token) is None:
+                await tokens.renewed(bot_id, grant.access_token)
+        except NotAuthorised:
+            return False
+        return True
+
+    async def _channel_ids(self) -> list[str]:
+        return [connected.place.platform_id for connected in await connecting.channels(self._services)]
+
+    # --- what goes on while connected
+
+    async def _keep_subscribed(self, subscriptions: Subscriptions) -> None:
+        while True:
+            missing = 0
+            try:
+                channel_ids = await self._channel_ids()
+                self._intake.channels = frozenset(channel_ids)
+                missing = await subscriptions.sync(channel_ids)
+            except MomentsError as error:
+                _log.warning("Twitch's subscriptions could not be looked at", error=str(error))
+            self._say(f"{READY}, but Twitch has yet to grant {counted(missing, 'subscription')}" if missing else READY)
+            if await set_within(self._services.changed, self._pace.look):
+                subscriptions.forgive()
+                self._deaf.set()  # whoever connected may be on the air already
+
+    async def _keep_looking(self, client: TwitchClient, conduit_id: str) -> None:
+        """Raise Unhealthy when it goes badly twice in a row."""
+        bad = 0
+        while True:
+            await asyncio.sleep(self._pace.look)
+            trouble = await self._trouble(client, conduit_id)
+            bad = bad + 1 if trouble else 0
+            if trouble:
+                _log.warning("Twitch does not look well", why=trouble, looks=bad)
+            if bad >= UNHEALTHY_LOOKS:
+                raise Unhealthy(trouble)
+
+    async def _trouble(self, client: TwitchClient, conduit_id: str) -> str:
+        """What is wrong, empty when nothing is. While Helix is down, sockets that deliver are left as they are."""
+        now = asyncio.get_running_loop().time()
+        silent = {name for name, socket in client.sockets.items() if now - socket.heard_at > self._pace.silence}
+        all_silent = len(silent) == len(client.sockets)
+        try:
+            shards = await self._api.helix.shards(conduit_id)
+        except ProviderRefused:
+            return "Twitch knows our conduit no longer"
+        except ProviderError:
+            return "Twitch has fallen silent" if all_silent else ""
+        served = {shard.id for shard in shards if shard.status == "enabled"}
+        if not client.sockets.keys() <= served:
+            return "Twitch does not see all of our connection"
+        return "Twitch has fallen silent on a part of our connection" if silent else ""
+
+    async def _keep_up_with_streams(self) -> None:
+        """Find out what began or ended while we were deaf, and now and then whether anything did all the same."""
+        while True:
+            await set_within(self._deaf, self._pace.reconcile)
+            try:
+                connected = [each.place for each in await connecting.channels(self._services)]
+                asked_at = self._services.clock()
+                live = await self._api.helix.streams([place.platform_id for place in connected])
+                await streams.reconcile(self._services, {each.user_id: each for each in live}, connected, asked_at)
+            except MomentsError as error:
+                _log.warning("what is on the air could not be found out yet", error=str(error))
+                self._deaf.set()
+                await asyncio.sleep(self._pace.look)
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event at most so long, and clear it; whether it was set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Run until the first of them ends, then end the others; raises what that one raised."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

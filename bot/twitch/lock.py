@@ -1,0 +1,31 @@
+"""Only one process runs Twitch for a database: a second one on the same conduit would take all its events away."""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class TwitchLock:
+    """A lock on a file beside the database; the system gives it up when the process ends, however it ends."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(f".{database.name}.twitch-lock")
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """Whether it is ours now; False while another process has it."""
+        if self._descriptor is None:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give it up; the file stays, since whoever waits may have it open already."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
