@@ -6,26 +6,28 @@ from hashlib import sha256
 import orjson
 from aiohttp import ETag, hdrs, web
 
-from moments.errors import NotFound, UsageError
+from commands.vod import vods
+from moments.errors import UsageError
 from moments.sessions import Session
-from storage import Store
 from web_export.digest import TOTALS
 from web_export.headers import is_known
 from web_export.keys import SERVICES
 from web_export.openapi import LARGEST_PAGE, OPENAPI
 from web_export.positions import parse_position, position_of
+from web_export.reading import readable_session
 from web_export.shapes import session_json, timestamp_json
 
 routes = web.RouteTableDef()
 
 _LIMIT = re.compile(r"[0-9]{1,3}", re.ASCII)
+_NO_SESSION = "There is no such session. Ask for an id, a channel, or latest."
 _NO_CURSOR = "cursor is the word another page gave as next; leave it out to begin at the start."
 
 
 @routes.get("/api/v1/sessions/{session}")
 async def session(request: web.Request) -> web.Response:
     """One session with its channel, segments and totals."""
-    found = await find_public(request.app[SERVICES].store, request.match_info["session"])
+    found = await _asked(request)
     totals = await request.app[TOTALS].of(found)
     return json_response(request, {**session_json(found), "marks": totals.marks, "people": totals.people})
 
@@ -33,16 +35,18 @@ async def session(request: web.Request) -> web.Response:
 @routes.get("/api/v1/sessions/{session}/timestamps")
 async def timestamps(request: web.Request) -> web.Response:
     """A page of a session's marks in (segment, offset, number) order."""
-    store = request.app[SERVICES].store
+    services = request.app[SERVICES]
+    store = services.store
     limit = parse_limit(_once(request, "limit"))
     after = parse_position(_once(request, "cursor"), _NO_CURSOR)
-    found = await find_public(store, request.match_info["session"])
+    found = await _asked(request)
     marks = await store.marks(found, after=after, limit=limit + 1)
     page = marks[:limit]
+    linked = await vods(services, found)
     return json_response(
         request,
         {
-            "timestamps": [timestamp_json(mark) for mark in page],
+            "timestamps": [timestamp_json(mark, linked.place_of(mark)) for mark in page],
             "next": position_of(page[-1]) if len(marks) > limit else None,
         },
     )
@@ -54,12 +58,9 @@ async def openapi(request: web.Request) -> web.Response:
     return json_response(request, OPENAPI)
 
 
-async def find_public(store: Store, word: str) -> Session:
-    """The session meant by an id, `latest` or a channel; NotFound for none and for a private one's alike."""
-    try:
-        return await store.find_session(word, public_only=True)
-    except NotFound:
-        raise NotFound("There is no such session. Ask for an id, a channel, or latest.") from None
+async def _asked(request: web.Request) -> Session:
+    """The session meant by an id, `latest` or a channel; NotFound for none and for one that is not theirs alike."""
+    return await readable_session(request, request.match_info["session"], refusal=_NO_SESSION)
 
 
 def _once(request: web.Request, name: str) -> str | None:

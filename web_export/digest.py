@@ -13,10 +13,10 @@ from operator import ne
 
 from aiohttp import web
 
+from commands.shared import Shared
 from moments.crowd import CrowdMoment, Point, crowd_moments
 from moments.sessions import Session
 from storage import Store, Totals
-from web_export.shared import Shared
 
 LARGEST = 10
 """Crowd moments a page lists."""

@@ -8,7 +8,9 @@ from hashlib import blake2b
 from aiohttp import ETag, hdrs, web
 from aiohttp.helpers import content_disposition_header
 
+from commands.vod import vods as vods_of_session
 from moments.sessions import Defaults, Session
+from moments.vod import NO_VODS, Vods
 from storage import Store
 from web_export.asked import asked_session
 from web_export.formats import by_slug
@@ -19,7 +21,7 @@ from web_export.keys import SERVICES
 
 WRITE_BYTES = 64 * 1024
 """Bytes gathered for one write: small enough to keep memory flat, large enough to be few."""
-FORMATS_VERSION = 1
+FORMATS_VERSION = 2
 """Grows when a format writes the same session differently, so that no cache keeps the old file."""
 
 routes = web.RouteTableDef()
@@ -27,16 +29,16 @@ _NOT_IN_FILE_NAMES = re.compile("[^0-9A-Za-z_-]")
 
 
 async def export(
-    store: Store, session: Session, form: Format, options: ExportOptions, defaults: Defaults
+    store: Store, session: Session, form: Format, options: ExportOptions, defaults: Defaults, vods: Vods = NO_VODS
 ) -> AsyncGenerator[bytes, None]:
     """The file's bytes, in pieces of 64 KiB.
 
     Raises UsageError, before the first piece, when the session has no such part.
     """
     if form.write_rows and options == ExportOptions():
-        pieces = form.write_rows(store.stream_rows(session))
+        pieces = form.write_rows(store.stream_rows(session), vods)
     else:
-        pieces = form.write(session, store.stream_marks(session), options, defaults)
+        pieces = form.write(session, store.stream_marks(session), options, defaults, vods)
     gathered = bytearray()
     async for piece in pieces:
         gathered += piece
@@ -63,8 +65,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     form = by_slug(request.match_info["slug"])
     options = parse_options(request.query)
-    session = await asked_session(request)
-    tag = await _tag(services.store, session, form, options, services.defaults)
+    session = await asked_session(request, file=form.slug)
+    vods = await vods_of_session(services, session, options.lead) if form.linked else NO_VODS
+    tag = await _tag(services.store, session, form, options, services.defaults, vods)
     # After the question whether there is anything to see: a tag must not tell (API-2).
     if is_known(request, tag):
         fresh = web.Response(status=304)
@@ -76,7 +79,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     response.headers[hdrs.CONTENT_DISPOSITION] = content_disposition_header(
         "attachment", filename=file_name(session, form, options)
     )
-    async with aclosing(export(services.store, session, form, options, services.defaults)) as pieces:
+    async with aclosing(export(services.store, session, form, options, services.defaults, vods)) as pieces:
         first = await anext(pieces, b"")  # what can be refused is refused here, while it can still be said
         await response.prepare(request)
         if request.method != hdrs.METH_HEAD:
@@ -91,7 +94,9 @@ def _describe(response: web.StreamResponse, tag: str) -> None:
     response.headers[hdrs.CACHE_CONTROL] = "public, max-age=30"
 
 
-async def _tag(store: Store, session: Session, form: Format, options: ExportOptions, defaults: Defaults) -> str:
+async def _tag(
+    store: Store, session: Session, form: Format, options: ExportOptions, defaults: Defaults, vods: Vods
+) -> str:
     revision = await store.revision(session)
-    what = repr((FORMATS_VERSION, form.slug, options, defaults, session, revision))
+    what = repr((FORMATS_VERSION, form.slug, options, defaults, session, revision, vods))
     return blake2b(what.encode(), digest_size=16).hexdigest()

@@ -24,9 +24,23 @@ _PARTS_OF_PAGES = frozenset({"text/css", "text/javascript"})
 _YEAR = 365 * 86_400
 
 
+PRIVATE = web.RequestKey("private", bool)
+"""Set once a request has been let in to what is not for everyone."""
+NO_INDEX = "X-Robots-Tag"
+
+
 def is_known(request: web.Request, tag: str) -> bool:
-    """Whether the client's copy is still right, so that a 304 will do (API-2)."""
-    return any(known.value in (tag, "*") for known in request.if_none_match or ())
+    """Whether the client's copy is still right, so that a 304 will do (API-2); never of what is not for everyone."""
+    return PRIVATE not in request and any(known.value in (tag, "*") for known in request.if_none_match or ())
+
+
+def keep_private(headers: MutableMapping[str, str]) -> None:
+    """Whatever a handler said of caching: this answer is one reader's, and for no search engine (API-1, LINK-5)."""
+    headers[hdrs.CACHE_CONTROL] = "private, no-store"
+    headers[hdrs.VARY] = hdrs.COOKIE
+    headers[NO_INDEX] = "noindex"
+    for name in (hdrs.ETAG, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN):
+        headers.pop(name, None)
 
 
 def seal(headers: MutableMapping[str, str], *, content_type: str, https: bool = False) -> None:

@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from commands.services import Services
+from web_export.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,10 @@ class SiteConfig:
     metrics_token: SecretStr | None = None
     platforms: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=dict)
     """Each running platform's state and since when, as /readyz shows it."""
+    contact: str = ""
+    """How people reach whoever runs this Moments (MOMENTS_CONTACT)."""
 
 
 SERVICES = web.AppKey("services", Services)
 CONFIG = web.AppKey("config", SiteConfig)
+NAMES = web.AppKey("names", Names)

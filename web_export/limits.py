@@ -15,7 +15,9 @@ from moments.errors import Refusal
 REMEMBERED_CLIENTS = 10_000
 """Clients kept a limit. Past that the longest unseen are forgotten, which only ever gives them more."""
 _KEY_SECONDS = 86_400.0
-_PAGES = ("/s/", "/c/")
+_PAGES = ("/s/", "/c/", "/me/", "/login/", "/twitch/", "/logout", "/session/", "/link/", "/privacy", "/terms")
+_LOGIN = re.compile(r"/login/[^/?]+|/twitch/connect/start(\?code)?|/twitch/connect\?code")
+"""Where a login begins, or the bot's code is tried."""
 _EXPORT = re.compile(r"/s/.+/export\.[^/]*")
 """A session may be named platform/channel, so there can be a slash within."""
 
@@ -34,6 +36,7 @@ class LimitRates:
 
     pages: Rate = Rate(600, 300)
     api_reads: Rate = Rate(300, 300)
+    logins: Rate = Rate(10, 600)
     exports: Rate = Rate(10, 3600)
     exports_at_once: int = 2
     spare_operator: bool = True
@@ -85,6 +88,7 @@ class Limits:
         self._clock = clock
         self._pages = Bucket(self.rates.pages)
         self._reads = Bucket(self.rates.api_reads)
+        self._logins = Bucket(self.rates.logins)
         self._exports = Bucket(self.rates.exports)
         self._exporting: Counter[bytes] = Counter()
         self._renew(clock())
@@ -94,6 +98,7 @@ class Limits:
         self._secret_until = now + _KEY_SECONDS
         self._pages.clear()
         self._reads.clear()
+        self._logins.clear()
         self._exports.clear()
 
     def _key(self, client: str, now: float) -> bytes:
@@ -103,12 +108,17 @@ class Limits:
 
     @contextmanager
     def allow(self, path: str, client: str) -> Iterator[None]:
-        """Hold while answering; raises TooMany when this client has used up what the path allows."""
+        """Hold while answering; raises TooMany when this client has used up what the path allows.
+
+        A path ends in `?code` when its query has one.
+        """
         now = self._clock()
         key = self._key(client, now)
         if path.startswith("/api/"):
             _take(self._reads, key, now, "That is too many questions at once.")
-        elif path == "/" or path.startswith(_PAGES):
+        elif _LOGIN.fullmatch(path):
+            _take(self._logins, key, now, "That is too many logins at once.")
+        elif path.partition("?")[0] in {"/", "/me"} or path.startswith(_PAGES):
             _take(self._pages, key, now, "That is too many pages at once.")
         if not _EXPORT.fullmatch(path):
             yield

@@ -10,12 +10,14 @@ from aiohttp import hdrs, web
 
 from commands.feed import Event, Feed, Kind
 from commands.services import Services
+from commands.shared import Shared
 from moments.errors import NotFound, StoreError
 from web_export.clients import TRUSTED, client_key
+from web_export.headers import PRIVATE
 from web_export.keys import SERVICES
+from web_export.reading import may_still_read, readable_session
 from web_export.shapes import session_json, timestamp_json
-from web_export.shared import Shared
-from web_export.views import public_session
+from web_export.vods import VodsKept
 
 HEARTBEAT_SECONDS = 20
 RETRY_MS = 3000
@@ -25,6 +27,7 @@ STREAMS_AN_ADDRESS, STREAMS_IN_ALL = 10, 500
 CATCH_UP_SECONDS = 2
 """How long a watcher that fell behind rests before it is told to read afresh."""
 FRAMES_KEPT = 2000
+_NO_LONGER = "This session is not to be seen here any more."
 EVENT_STREAM = "text/event-stream"
 
 FrameKey = tuple[str, str, Kind]
@@ -41,6 +44,7 @@ class Streams:
         self._open: set[asyncio.Timeout] = set()
         self._frames: dict[FrameKey, bytes] = {}
         self._making: Shared[FrameKey, bytes] = Shared()
+        self._vods = VodsKept()
 
     @contextlib.contextmanager
     def place(self, address: str) -> Iterator[None]:
@@ -86,7 +90,7 @@ class Streams:
         key = (session_id, event.id, event.kind)
         frame = self._frames.get(key)
         if frame is None:
-            frame = await self._making.once(key, lambda: _frame(services, session_id, event))
+            frame = await self._making.once(key, lambda: _frame(services, self._vods, session_id, event))
             self._frames[key] = frame
             if len(self._frames) > FRAMES_KEPT:
                 del self._frames[next(iter(self._frames))]
@@ -124,7 +128,7 @@ def end(scope: asyncio.Timeout) -> None:
 async def events(request: web.Request) -> web.StreamResponse:
     """Every change after the id in Last-Event-ID, else in `?after=`, else from now."""
     services, streams = request.app[SERVICES], request.app[STREAMS]
-    session = await public_session(services.store, request.match_info["session"])
+    session = await readable_session(request, request.match_info["session"])
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if request.method == hdrs.METH_HEAD:
         return web.Response(headers=headers, content_type=EVENT_STREAM)
@@ -134,6 +138,9 @@ async def events(request: web.Request) -> web.StreamResponse:
         response.content_type = EVENT_STREAM
 
         async def send(event: Event) -> None:
+            # The channel may have become private: that is told before anything that came after it.
+            if event.kind in {"session", "stale"} and not await may_still_read(request, session.id):
+                raise NotFound(_NO_LONGER)
             await response.write(await streams.frame(services, session.id, event))
 
         # A reader who left shows as a ConnectionError; when the session or the store is gone, the browser asks again.
@@ -141,7 +148,7 @@ async def events(request: web.Request) -> web.StreamResponse:
             await response.prepare(request)
             await response.write(b"retry: %d\n\n" % RETRY_MS)
             async with streams.lifetime() as scope:
-                pulse = asyncio.create_task(_beat(response, scope))
+                pulse = asyncio.create_task(_beat(request, response, session.id, scope))
                 try:
                     await _follow(services.feed, session.id, after, send)
                 finally:
@@ -160,26 +167,35 @@ async def _follow(feed: Feed, session_id: str, after: str | None, send: Callable
         await send(Event(after, "stale"))
 
 
-async def _beat(response: web.StreamResponse, scope: asyncio.Timeout) -> None:
-    """Keep proxies from closing a quiet stream; a reader who left is known at once (handler_cancellation in app.py)."""
-    with contextlib.suppress(ConnectionError):
+async def _beat(request: web.Request, response: web.StreamResponse, session_id: str, scope: asyncio.Timeout) -> None:
+    """Keep proxies from closing a quiet stream; a reader who left is known at once (handler_cancellation in app.py).
+
+    Who reads what is not for everyone must still be allowed to (RES-5).
+    """
+    with contextlib.suppress(ConnectionError, StoreError):
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
+            if PRIVATE in request and not await may_still_read(request, session_id):
+                break
             await response.write(b": still here\n\n")
     end(scope)
 
 
-async def _frame(services: Services, session_id: str, event: Event) -> bytes:
-    name, data = await _name_and_data(services, session_id, event)
+async def _frame(services: Services, vods: VodsKept, session_id: str, event: Event) -> bytes:
+    name, data = await _name_and_data(services, vods, session_id, event)
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), name, orjson.dumps(data))
 
 
-async def _name_and_data(services: Services, session_id: str, event: Event) -> tuple[bytes, object]:
+async def _name_and_data(services: Services, vods: VodsKept, session_id: str, event: Event) -> tuple[bytes, object]:
     if event.kind == "timestamp" and event.mark is not None:
-        return b"timestamp", {**timestamp_json(event.mark), "people": event.people}
+        place = await vods.place_of(services, event.mark)
+        return b"timestamp", {**timestamp_json(event.mark, place), "people": event.people}
     if event.kind == "removed":
         return b"removed", {"number": event.number}
-    session = await public_session(services.store, session_id)
+    vods.forget(session_id)  # it may be another segment, or a moderator's correction
+    session = await services.store.session(session_id)
+    if session is None:
+        raise NotFound(_NO_LONGER)
     totals = await services.store.totals(session)
     counts = {"marks": totals.marks, "people": totals.people}
     stale = {"reload": True} if event.kind == "stale" else {}

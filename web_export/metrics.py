@@ -1,6 +1,7 @@
 """What /metrics counts: numbers only, never a name, an id or an address in a label (API-5)."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import (
@@ -12,7 +13,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -42,6 +43,10 @@ class Metrics:
         """Show what the store has written since it was opened, as it is whenever somebody asks."""
         self.registry.register(_Written(stats))
 
+    def show_chat(self, stats: Callable[[], "ChatStats"]) -> None:
+        """Show what became of the replies to a chat, as it is whenever somebody asks."""
+        self.registry.register(_Said(stats))
+
     def text(self) -> bytes:
         """Everything, in the Prometheus text format."""
         return generate_latest(self.registry)
@@ -57,6 +62,30 @@ class _Written(Collector):
         yield CounterMetricFamily("moments_marks", "Marks kept", stats.marks)
         yield CounterMetricFamily("moments_commits", "Transactions committed", stats.commits)
         yield CounterMetricFamily("moments_failed_batches", "Batches of which nothing could be kept", stats.failures)
+
+
+class ChatStats(Protocol):
+    """What a platform's outbox counts."""
+
+    waiting: int
+    sent: int
+    dropped: int
+    summed_up: int
+    refused: int
+
+
+class _Said(Collector):
+    def __init__(self, stats: Callable[[], ChatStats]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        """Counters the outbox keeps itself."""
+        stats = self._stats()
+        yield GaugeMetricFamily("moments_replies_waiting", "Replies that wait for their turn in chat", stats.waiting)
+        yield CounterMetricFamily("moments_replies_sent", "Replies said in chat", stats.sent)
+        yield CounterMetricFamily("moments_replies_dropped", "Replies given up; their marks are kept", stats.dropped)
+        yield CounterMetricFamily("moments_replies_summed_up", "Marks answered together", stats.summed_up)
+        yield CounterMetricFamily("moments_replies_refused", "Replies the platform did not show", stats.refused)
 
 
 METRICS = web.AppKey("metrics", Metrics)

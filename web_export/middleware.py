@@ -10,10 +10,11 @@ import orjson
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from moments.errors import MomentsError, NotAllowed, NotFound, Refusal, StoreError, UsageError
+from moments.errors import MomentsError, NotAllowed, NotFound, ProviderError, Refusal, StoreError, UsageError
 from web_export import clients
 from web_export.access_log import route_of
-from web_export.headers import seal
+from web_export.csrf import check_forgery
+from web_export.headers import PRIVATE, keep_private, seal
 from web_export.limits import Limits, TooMany
 from web_export.render import error_page
 
@@ -49,6 +50,8 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
     request[_STARTED] = True
     if request.path.startswith("/api/v1/") and request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+    if PRIVATE in request:
+        keep_private(response.headers)
     not_modified = response.status == HTTPStatus.NOT_MODIFIED
     seal(
         response.headers,
@@ -96,6 +99,9 @@ def _of_ours(request: web.Request, error: MomentsError) -> Problem:
             # Its sentence is the operator's: it may name the file.
             log.error("the store failed a request", route=route_of(request), error=sentence)
             return Problem(503, "The store cannot answer now. Try again in a moment.", {hdrs.RETRY_AFTER: "5"})
+        case ProviderError():
+            log.warning("a service failed a request", route=route_of(request), error=sentence)
+            return Problem(502, "Twitch did not answer as it should. Nothing was changed; try again in a minute.")
     return Problem(500, sentence)
 
 
@@ -206,8 +212,20 @@ async def limit_clients(request: web.Request, handler: Handler) -> web.StreamRes
     limits = request.app[LIMITS]
     if limits.rates.spare_operator and clients.is_operator(request):
         return await handler(request)
-    with limits.allow(request.path, clients.client_of(request)):
+    with limits.allow(_asked(request), clients.client_of(request)):
         return await handler(request)
 
 
-MIDDLEWARES = (tell_errors, check_request, limit_clients)
+def _asked(request: web.Request) -> str:
+    """The path as limits know it: that somebody tries the bot's code shows in the query only."""
+    return f"{request.path}?code" if "code" in request.query else request.path
+
+
+@web.middleware
+async def refuse_forgeries(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what another site would do in the name of somebody who is logged in here (AUTH-6)."""
+    await check_forgery(request)
+    return await handler(request)
+
+
+MIDDLEWARES = (tell_errors, check_request, limit_clients, refuse_forgeries)

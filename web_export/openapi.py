@@ -62,6 +62,8 @@ _SCHEMAS = {
         instant=_INSTANT,
         adjust_seconds={"type": "integer"},
         platform={"type": "string"},
+        vod_url={"type": ["string", "null"], "description": "Plays the mark, the lead before it; null without a VOD"},
+        vod_muted={"type": "boolean", "description": "Whether sound is missing there"},
     ),
     "TimestampPage": _shape(
         timestamps={"type": "array", "maxItems": LARGEST_PAGE, "items": _ref("schemas", "Timestamp")},

@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from aiohttp import ETag, web
 
 from commands.services import Services
+from commands.vod import vods
 from moments.crowd import Position
 from moments.errors import NotFound, UsageError
 from moments.sessions import Session, Status
-from web_export.asked import asked_session
+from moments.vod import Vods
+from web_export.asked import asked_session, lead_to_name, named_channel
+from web_export.chat_state import chat_view
 from web_export.digest import TOTALS, Digest, Digests, TotalsKept
 from web_export.headers import is_known
 from web_export.keys import SERVICES
 from web_export.live import add_live
 from web_export.positions import parse_position
 from web_export.render import STATIC, add_static, html_response, render
-from web_export.views import Card, SessionHead, card, head, is_public, session_view
+from web_export.views import Card, SessionHead, card, head, session_view
 
 MARKS_A_PAGE = 50
 LIVE_CARDS, RECENT_SESSIONS = 6, 9
@@ -46,6 +49,7 @@ def add_pages(app: web.Application) -> None:
     app.add_routes(routes)
 
     async def close(_: web.Application) -> None:
+        await app[SERVICES].archives.close()
         await digests.close()
         await totals.close()
 
@@ -87,13 +91,14 @@ async def session_page(request: web.Request) -> web.Response:
     before = parse_position(request.query.get("before"), _NO_PLACE)
     revision = await services.store.revision(session)
     digest = await _digest(request, session, revision)
-    etag = _etag(services, session, before, revision, digest.revision, position)
+    linked = await vods(services, session)
+    etag = _etag(services, session, before, revision, digest.revision, position, linked)
     if is_known(request, etag):
         response = web.Response(status=304, headers={"Cache-Control": SESSION_CACHE})
     else:
         kept = request.app[KEPT_PAGES]
         if etag not in kept:
-            kept[etag] = await _session_body(request, session, digest, before, position)
+            kept[etag] = await _session_body(request, session, digest, linked, before, position)
             while len(kept) > PAGES_KEPT:
                 kept.popitem(last=False)
         response = html_response(kept[etag], cache=SESSION_CACHE)
@@ -108,7 +113,7 @@ def _etag(services: Services, session: Session, *parts: object) -> str:
 
 
 async def _session_body(
-    request: web.Request, session: Session, digest: Digest, before: Position | None, position: str
+    request: web.Request, session: Session, digest: Digest, linked: Vods, before: Position | None, position: str
 ) -> bytes:
     services = request.app[SERVICES]
     listed = await services.store.marks(session, after=before, limit=MARKS_A_PAGE + 1, newest_first=True)
@@ -116,6 +121,7 @@ async def _session_body(
         session,
         await request.app[TOTALS].of(session),
         digest,
+        linked,
         listed[:MARKS_A_PAGE],
         services.clock(),
         more=len(listed) > MARKS_A_PAGE,
@@ -130,15 +136,17 @@ async def _session_body(
 async def channel_page(request: web.Request) -> web.Response:
     """A channel's sessions, newest first."""
     store = request.app[SERVICES].store
-    channel = await store.channel(request.match_info["platform"], request.match_info["channel"])
-    if channel is None or not is_public(channel):
+    channel = await named_channel(request)
+    if channel is None:
         raise NotFound("There is no such channel here. Check the link.")
+    await lead_to_name(request, channel)
     before = _row_cursor(request.query.get("before"))
     found = await store.channel_sessions(channel, before=before, limit=SESSIONS_A_PAGE + 1)
     sessions = found[:SESSIONS_A_PAGE]
     heads = await _heads(request, sessions)
     older = sessions[-1].row_id if len(found) > SESSIONS_A_PAGE else None
-    body = render("channel.html", channel=channel, heads=heads, older=older, first=before is None)
+    chat = await chat_view(request, channel)
+    body = render("channel.html", channel=channel, heads=heads, older=older, first=before is None, chat=chat)
     return html_response(body, cache=SHARED_CACHE)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from moments.marks import Timestamp
 from moments.sessions import Channel, Segment, Session
+from moments.vod import VodPlace
 
 
 def iso(instant: datetime) -> str:
@@ -58,8 +59,8 @@ def session_json(session: Session) -> dict[str, Any]:
     }
 
 
-def timestamp_json(mark: Timestamp) -> dict[str, Any]:
-    """One mark; `note` and `submitted_by` are null when there is none."""
+def timestamp_json(mark: Timestamp, place: VodPlace | None) -> dict[str, Any]:
+    """One mark; `note` and `submitted_by` are null when there is none, `vod_url` while no archive covers it."""
     return {
         "id": mark.id,
         "number": mark.number,
@@ -74,4 +75,6 @@ def timestamp_json(mark: Timestamp) -> dict[str, Any]:
         "instant": iso(mark.instant),
         "adjust_seconds": mark.adjust_seconds,
         "platform": mark.platform,
+        "vod_url": place.url if place else None,
+        "vod_muted": place is not None and place.muted,
     }

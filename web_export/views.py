@@ -6,18 +6,19 @@ from datetime import datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from moments.errors import NotFound
 from moments.marks import Timestamp
 from moments.sessions import Channel, Defaults, Session, Status, Visibility
 from moments.timecodes import hms
+from moments.vod import VodPlace, Vods
 from moments.wording import ago, counted
-from storage import Store, Totals
+from storage import Totals
 from web_export import words
 from web_export.digest import NO_END, Digest, Largest
 from web_export.formats import FORMATS
 from web_export.formats.edl import MOST_EVENTS
 from web_export.formats.format import Format
 from web_export.formats.options import FRAME_RATES
+from web_export.oauth import PROVIDER
 from web_export.positions import position_of
 from web_export.timeline import Timeline, timeline
 
@@ -25,17 +26,6 @@ STATE_WORDS = {Status.ACTIVE: "Live", Status.PAUSED: "Paused", Status.ENDED: "En
 CARD_BARS = 60
 MOST_PARTS = 40
 """Parts of one download that are linked, eleven hours of a mark every second; `part` in the address asks for more."""
-
-
-async def public_session(store: Store, word: str) -> Session:
-    """A session anybody may see, by its id, `latest` or its channel.
-
-    NotFound for none and for a private channel's alike, until logins exist.
-    """
-    try:
-        return await store.find_session(word, public_only=True)
-    except NotFound:
-        raise NotFound("There is no session here. Check the link, or ask in chat with !clips.") from None
 
 
 def is_public(channel: Channel) -> bool:
@@ -82,6 +72,15 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class VodLink:
+    """A link into the VOD: where it leads, and what the player's clock shows there."""
+
+    url: str
+    clock: str
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MarkRow:
     """One mark in the list. `when` is empty once the session has ended: by then only its place matters."""
 
@@ -93,6 +92,7 @@ class MarkRow:
     people: int
     created_at: str
     when: str
+    vod: VodLink | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ class CrowdRow:
     segment_index: int
     offset: str
     largest: bool
+    vod: VodLink | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class SessionView:
     marks_a_part: int
     frame_rates: Sequence[str]
     position: str
+    has_desk: bool
+    """Whether its moderators can look after it on the site: they can log in with its platform."""
     last_number: int
     """At least; a mark with a higher one is new to this page."""
     summary: str
@@ -171,6 +174,7 @@ def session_view(
     session: Session,
     totals: Totals,
     digest: Digest,
+    vods: Vods,
     listed: Sequence[Timestamp],
     now: datetime,
     *,
@@ -186,9 +190,9 @@ def session_view(
     return SessionView(
         head=described,
         timeline=timeline(session.segments, digest, now),
-        crowd=tuple(_crowd_row(moment, rank) for rank, moment in enumerate(digest.largest)),
+        crowd=tuple(_crowd_row(moment, vods, rank) for rank, moment in enumerate(digest.largest)),
         crowds=digest.crowds,
-        groups=_groups(session, digest, listed, now),
+        groups=_groups(session, digest, vods, listed, now),
         shown=len(listed),
         newest=newest,
         more_url=f"{described.url}?before={position_of(last)}#marks" if more and last else "",
@@ -199,6 +203,7 @@ def session_view(
         marks_a_part=MOST_EVENTS,
         frame_rates=tuple(FRAME_RATES),
         position=position,
+        has_desk=session.channel.platform == PROVIDER,
         last_number=max([totals.marks, *(mark.number for mark in listed)]),
         summary=_summary(described),
     )
@@ -218,11 +223,18 @@ def _summary(described: SessionHead) -> str:
     return f"{described.channel}{where}: {said} in {described.running}."
 
 
-def _crowd_row(moment: Largest, rank: int) -> CrowdRow:
-    return CrowdRow(moment.people, moment.note, moment.segment_index, hms(moment.offset_seconds), rank == 0)
+def _crowd_row(moment: Largest, vods: Vods, rank: int) -> CrowdRow:
+    link = _link(vods.place(moment.segment_index, moment.offset_seconds))
+    return CrowdRow(moment.people, moment.note, moment.segment_index, hms(moment.offset_seconds), rank == 0, link)
 
 
-def _groups(session: Session, digest: Digest, listed: Sequence[Timestamp], now: datetime) -> tuple[Group, ...]:
+def _link(place: VodPlace | None) -> VodLink | None:
+    return VodLink(place.url, words.clock(place.seconds), place.muted) if place else None
+
+
+def _groups(
+    session: Session, digest: Digest, vods: Vods, listed: Sequence[Timestamp], now: datetime
+) -> tuple[Group, ...]:
     open_index = session.open_segment.index if session.open_segment else 0
     told = session.status is not Status.ENDED
     return tuple(
@@ -230,13 +242,13 @@ def _groups(session: Session, digest: Digest, listed: Sequence[Timestamp], now: 
             index=index,
             state="open" if index == open_index else "",
             count=digest.count(index, 0, NO_END),
-            marks=tuple(_row(mark, digest, now if told else None) for mark in marks),
+            marks=tuple(_row(mark, digest, vods, now if told else None) for mark in marks),
         )
         for index, marks in groupby(listed, key=lambda mark: mark.segment_index)
     )
 
 
-def _row(mark: Timestamp, digest: Digest, now: datetime | None) -> MarkRow:
+def _row(mark: Timestamp, digest: Digest, vods: Vods, now: datetime | None) -> MarkRow:
     return MarkRow(
         number=mark.number,
         position=position_of(mark),
@@ -246,4 +258,5 @@ def _row(mark: Timestamp, digest: Digest, now: datetime | None) -> MarkRow:
         people=digest.people_at(mark.segment_index, mark.offset_seconds),
         created_at=mark.created_at.isoformat(timespec="seconds"),
         when=ago(mark.created_at, now) if now else "",
+        vod=_link(vods.place_of(mark)),
     )

@@ -26,6 +26,13 @@ def length(seconds: int) -> str:
     return counted(seconds // 86_400, "day")
 
 
+def clock(seconds: int) -> str:
+    """A place in a recording, as players show it: `0:42`, `1:02:03`."""
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02d}:{second:02d}" if hour else f"{minute}:{second:02d}"
+
+
 def day(moment: datetime) -> str:
     """`20 Nov 2026`, the day in UTC."""
     return f"{moment.day} {moment:%b %Y}"

@@ -217,9 +217,9 @@ async def test_what_everyone_is_sent_is_worked_out_once(
     asked: list[str] = []
     shape: Callable[..., Awaitable[tuple[bytes, object]]] = live._name_and_data
 
-    async def counting(given: Services, session_id: str, event: Any) -> tuple[bytes, object]:  # noqa: ANN401
+    async def counting(given: Services, vods: Any, session_id: str, event: Any) -> tuple[bytes, object]:  # noqa: ANN401
         asked.append(event.id)
-        return await shape(given, session_id, event)
+        return await shape(given, vods, session_id, event)
 
     monkeypatch.setattr(live, "_name_and_data", counting)
     async with AsyncExitStack() as stack:

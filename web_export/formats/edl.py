@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from moments.errors import UsageError
 from moments.marks import Timestamp
 from moments.sessions import Defaults, Session
+from moments.vod import Vods
 from web_export.formats.format import Format, Marks
 from web_export.formats.options import ExportOptions, FrameRate
 from web_export.formats.selection import large_crowds, people_in
@@ -66,7 +67,9 @@ class Timeline:
         return marker.frame if following is None else min(marker.frame, self.frame(following, 0))
 
 
-async def write(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> AsyncIterator[bytes]:
+async def write(
+    session: Session, marks: Marks, options: ExportOptions, defaults: Defaults, vods: Vods
+) -> AsyncIterator[bytes]:
     """The file's bytes: up to 999 markers, the next ones as the next part.
 
     Raises UsageError, before the first byte, when there is no such part or it ends after 99 hours.

@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from moments.marks import Timestamp
 from moments.sessions import Defaults, Session
 from moments.timecodes import hms
+from moments.vod import Vods
 from storage.reads import MarkRow
 from web_export.formats.format import Format, Marks, Rows
 from web_export.formats.options import ExportOptions
-from web_export.formats.selection import chosen
+from web_export.formats.selection import selected, whole_move
 from web_export.shapes import iso
 
 # The contract's five, then the number people type (#12) and the offset for arithmetic, since spreadsheets take
-# `00:42:15` for a time of day. Everything else there is about a mark is in the JSON.
-COLUMNS = ("segment_index", "offset_hms", "note", "submitted_by", "created_at", "number", "offset_seconds")
+# `00:42:15` for a time of day, and the link into the VOD. Everything else there is about a mark is in the JSON.
+COLUMNS = ("segment_index", "offset_hms", "note", "submitted_by", "created_at", "number", "offset_seconds", "vod_url")
 MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,18 +24,23 @@ _MICROSECOND = timedelta(microseconds=1)
 Guard = Callable[[str], str]
 
 
-def table(rows: Iterable[MarkRow], guard: Guard | None = None) -> str:
+def table(rows: Iterable[MarkRow], vods: Vods, move: int = 0, guard: Guard | None = None) -> str:
     """One line a mark, with the values of COLUMNS; `guard` sees people's own words only.
 
-    What csv.writer writes, in two thirds of its time: bench/export.py holds a million marks against sqlite3's shell.
+    Offsets are shown `move` seconds later; links follow from where the marks are. What csv.writer writes, in two
+    thirds of its time: bench/export.py holds a million marks against sqlite3's shell.
     """
     lines: list[str] = []
-    last_offset, clock = -1, ""
+    last_segment, last_offset, shown, clock, url = -1, -1, 0, "", ""
     second_began, second = -1_000_000, ""
     for segment_index, offset, note, name, created_at, number in rows:
         # Marks come by the second, many to each: most of both times is the one just made.
-        if offset != last_offset:
-            last_offset, clock = offset, hms(offset)
+        if offset != last_offset or segment_index != last_segment:
+            last_segment, last_offset = segment_index, offset
+            shown = max(0, offset + move)
+            clock = hms(shown)
+            place = vods.place(segment_index, offset) if vods else None
+            url = place.url if place else ""
         microsecond = created_at - second_began
         if not 0 <= microsecond < 1_000_000:
             microsecond = created_at % 1_000_000
@@ -46,7 +52,7 @@ def table(rows: Iterable[MarkRow], guard: Guard | None = None) -> str:
             note = quoted(note)
         if "," in name or '"' in name or "\n" in name or "\r" in name:
             name = quoted(name)
-        lines.append(f"{segment_index},{clock},{note},{name},{second}{microsecond:06d}Z,{number},{offset}\r\n")
+        lines.append(f"{segment_index},{clock},{note},{name},{second}{microsecond:06d}Z,{number},{shown},{url}\r\n")
     return "".join(lines)
 
 
@@ -55,11 +61,11 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-async def write_rows(rows: Rows, guard: Guard | None = None) -> AsyncIterator[bytes]:
+async def write_rows(rows: Rows, vods: Vods, move: int = 0, guard: Guard | None = None) -> AsyncIterator[bytes]:
     """The file's bytes from bare rows: the header and one line a mark."""
     yield ",".join(COLUMNS).encode() + b"\r\n"
     async for chunk in rows:
-        yield table(chunk, guard).encode()
+        yield table(chunk, vods, move, guard).encode()
 
 
 def row(mark: Timestamp) -> MarkRow:
@@ -74,9 +80,12 @@ async def rows_of(marks: Marks) -> AsyncIterator[list[MarkRow]]:
         yield list(map(row, chunk))
 
 
-def write(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> AsyncIterator[bytes]:
+def write(
+    session: Session, marks: Marks, options: ExportOptions, defaults: Defaults, vods: Vods
+) -> AsyncIterator[bytes]:
     """The file's bytes, some marks at a time."""
-    return write_rows(rows_of(chosen(session, marks, options, defaults)))
+    rows = rows_of(selected(session, marks, options, defaults))
+    return write_rows(rows, vods, whole_move(session, options, defaults))
 
 
-CSV = Format("csv", "CSV", "Plain UTF-8, for scripts.", MEDIA_TYPE, write, write_rows=write_rows)
+CSV = Format("csv", "CSV", "Plain UTF-8, for scripts.", MEDIA_TYPE, write, write_rows=write_rows, linked=True)

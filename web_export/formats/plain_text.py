@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from moments.marks import Timestamp
 from moments.sessions import Defaults, Session
+from moments.vod import Vods
 from web_export.formats.format import Format, Marks
 from web_export.formats.options import ExportOptions
 from web_export.formats.selection import chosen
@@ -15,7 +16,9 @@ def line(mark: Timestamp) -> str:
     return f"Segment {mark.segment_index} {mark.offset_hms}{note}\n"
 
 
-async def write(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> AsyncIterator[bytes]:
+async def write(
+    session: Session, marks: Marks, options: ExportOptions, defaults: Defaults, vods: Vods
+) -> AsyncIterator[bytes]:
     """The file's bytes, some marks at a time; empty without marks."""
     async for chunk in chosen(session, marks, options, defaults):
         yield "".join(map(line, chunk)).encode()

@@ -42,17 +42,24 @@ async def large_crowds(
             yield group
 
 
-def chosen(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> Marks:
-    """The marks to write, offsets moved as asked: whole seconds, floored, never below 0."""
-    if options.min_people > 1:
-        marks = large_crowds(session, marks, options, defaults)
-    move = options.shift - options.lead_seconds(session, defaults, editor=False)
-    if not move:
-        return marks
-    whole = floor(move)  # offsets are whole seconds, so flooring the sum is flooring the move
-    return _moved(marks, whole)
+def selected(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> Marks:
+    """The marks to write, where they are."""
+    return large_crowds(session, marks, options, defaults) if options.min_people > 1 else marks
 
 
-async def _moved(marks: Marks, seconds: int) -> AsyncIterator[list[Timestamp]]:
-    async for chunk in marks:
-        yield [mark._replace(offset_seconds=max(0, mark.offset_seconds + seconds)) for mark in chunk]
+def whole_move(session: Session, options: ExportOptions, defaults: Defaults) -> int:
+    """By how many seconds the offsets are moved as asked; positive is later."""
+    # Offsets are whole seconds, so flooring the move is flooring the sum.
+    return floor(options.shift - options.lead_seconds(session, defaults, editor=False))
+
+
+def moved(mark: Timestamp, seconds: int) -> Timestamp:
+    """A mark, shown so many seconds later, never below 0."""
+    return mark._replace(offset_seconds=max(0, mark.offset_seconds + seconds)) if seconds else mark
+
+
+async def chosen(session: Session, marks: Marks, options: ExportOptions, defaults: Defaults) -> Marks:
+    """The marks to write, offsets moved as asked."""
+    move = whole_move(session, options, defaults)
+    async for chunk in selected(session, marks, options, defaults):
+        yield [moved(mark, move) for mark in chunk] if move else chunk

@@ -78,9 +78,21 @@ function row(mark) {
   time.dateTime = mark.created_at;
   small.append(" · ", time);
   if (mark.people > 1) small.append(` · ${plural(mark.people, "person")}`);
+  const at = VOD.exec(mark.vod_url || "");
+  if (at) small.append(" · ", ...watch(mark, at));
   words.append(note, small);
   item.append(element("span", "offset times", mark.offset_hms), words);
   return item;
+}
+
+const VOD = /^https:\/\/www\.twitch\.tv\/videos\/.*\?t=(\d+)h(\d+)m(\d+)s$/;
+
+function watch(mark, [, hours, minutes, seconds]) {
+  const two = (number) => number.padStart(2, "0");
+  const link = element("a", "vod", "Watch ");
+  link.href = mark.vod_url;
+  link.append(element("span", "times", hours === "0" ? `${minutes}:${two(seconds)}` : `${hours}:${two(minutes)}:${two(seconds)}`));
+  return mark.vod_muted ? [link, " ", element("span", "muted", "sound muted here")] : [link];
 }
 
 const place = (item) => item.dataset.position.split(".").map(Number);

@@ -9,6 +9,7 @@ import pytest
 
 from moments.marks import Timestamp
 from moments.sessions import Channel, ChannelSettings, Defaults, Segment, Session, Status
+from moments.vod import NO_VODS, Archive, Vods, vods_of
 from web_export.formats import by_slug
 from web_export.formats.options import parse_options
 
@@ -44,13 +45,15 @@ class Recording:
 
     session: Session
     marks: tuple[Timestamp, ...]
+    vods: Vods = NO_VODS
 
     def file(self, slug: str, **query: str) -> bytes:
         """The whole file of one download."""
         form, options, defaults = by_slug(slug), parse_options(query), Defaults()
 
         async def read() -> bytes:
-            return b"".join([piece async for piece in form.write(self.session, self.chunks(), options, defaults)])
+            pieces = form.write(self.session, self.chunks(), options, defaults, self.vods)
+            return b"".join([piece async for piece in pieces])
 
         return asyncio.run(read())
 
@@ -92,4 +95,7 @@ def record() -> Record:
 
 @pytest.fixture(scope="session")
 def hostile() -> Recording:
-    return recording(NOTES)
+    """With an archive that begins half a minute early, is muted at first, and ends before the last segment."""
+    evening = recording(NOTES)
+    archive = Archive("2233445566", None, "", START - timedelta(seconds=30), 10_000, muted=((0, 180),))
+    return replace(evening, vods=vods_of(evening.session, [archive], lead_seconds=5))

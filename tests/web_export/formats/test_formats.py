@@ -18,6 +18,7 @@ from moments.errors import NotFound
 from moments.marks import Timestamp
 from moments.sessions import Defaults
 from moments.timecodes import hms
+from moments.vod import NO_VODS
 from storage.reads import MarkRow
 from web_export.formats import FORMATS, by_slug
 from web_export.formats.excel_csv import guard
@@ -127,7 +128,7 @@ def test_the_table_is_what_the_csv_module_writes(notes: list[str], record: "Reco
     for mark in session.marks:
         created_at = mark.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         words = (mark.offset_hms, mark.note, mark.submitted_by, created_at)
-        writer.writerow((mark.segment_index, *words, mark.number, mark.offset_seconds))
+        writer.writerow((mark.segment_index, *words, mark.number, mark.offset_seconds, ""))
     assert session.file("csv").decode() == expected.getvalue()
 
 
@@ -141,7 +142,7 @@ def test_bare_rows_write_the_same_file(slug: str, hostile: "Recording") -> None:
             yield list(map(row, chunk))
 
     async def read() -> bytes:
-        return b"".join([piece async for piece in write_rows(rows())])
+        return b"".join([piece async for piece in write_rows(rows(), hostile.vods)])
 
     assert asyncio.run(read()) == hostile.file(slug)
 
@@ -197,7 +198,11 @@ def test_json_holds_what_may_leave_and_nothing_else(hostile: "Recording") -> Non
         "instant": "2026-08-23T22:36:40.250015Z",
         "adjust_seconds": 0,
         "platform": "console",
+        "vod_url": "https://www.twitch.tv/videos/2233445566?t=2h37m5s",
+        "vod_muted": False,
     }
+    assert document["timestamps"][0]["vod_muted"] is True
+    assert (document["timestamps"][16]["vod_url"], document["timestamps"][16]["vod_muted"]) == (None, False)
 
 
 @pytest.mark.parametrize("slug", READERS)
@@ -228,7 +233,7 @@ def test_EXP_5_fifty_thousand_marks_take_no_more_memory_than_a_chunk_or_a_part(s
             yield [mark._replace(number=n, offset_seconds=n, note=f"moment {n}") for n in range(first, first + 1_000)]
 
     async def written() -> int:
-        pieces = form.write(hostile.session, chunks(), parse_options({}), Defaults())
+        pieces = form.write(hostile.session, chunks(), parse_options({}), Defaults(), NO_VODS)
         return sum([len(piece) async for piece in pieces])
 
     tracemalloc.start()

@@ -1,0 +1,94 @@
+"""Logging in with Twitch, and out (AUTH-4, AUTH-9). The token of a login is given back at once and never kept."""
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from commands import connecting
+from commands.authority import Viewer
+from commands.services import Services
+from moments.grants import Grant
+from moments.notes import clean_name
+from providers.twitch.oauth import LOGIN_SCOPE, MODERATES_SCOPE
+from web_export.keys import SERVICES
+from web_export.oauth import Purpose, leave, remember, return_path, returned, see_other, twitch_of
+from web_export.personal import personal_page
+from web_export.visitors import let_in, let_out, viewer_of
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/login/twitch")
+async def login(request: web.Request) -> web.Response:
+    """Go to Twitch; `moderator=1` also asks it which channels one moderates, `return` says where to go afterwards.
+
+    Reached by links: a form's answer may not lead to another site under our policy.
+    """
+    if at_home := elsewhere(request):
+        return see_other(at_home)
+    scopes = {LOGIN_SCOPE, MODERATES_SCOPE} if request.query.get("moderator") == "1" else {LOGIN_SCOPE}
+    back_to = return_path(request.query.get("return", "/me"))
+    address, browser = await leave(request, Purpose.LOGIN, scopes, return_to=back_to)
+    response = see_other(address)
+    remember(request, response, browser)
+    return response
+
+
+@routes.get("/login/twitch/callback")
+async def callback(request: web.Request) -> web.Response:
+    """Back from Twitch: a login of ours begins, and Twitch's token is given back."""
+    back = await returned(request, Purpose.LOGIN)
+    if back.grant is None:
+        return see_other("/me?said=refused")
+    services = request.app[SERVICES]
+    try:
+        who = await _who(services, back.grant)
+    finally:
+        await connecting.give_back(services, back.grant)
+    response = see_other(back.attempt.return_path)
+    await let_in(request, response, who)
+    return response
+
+
+@routes.get("/logout")
+async def ask(request: web.Request) -> web.Response:
+    """A button; following a link logs nobody out."""
+    return await personal_page(request, "logout.html", viewer=await viewer_of(request))
+
+
+@routes.post("/logout")
+async def logout(request: web.Request) -> web.Response:
+    """End this login."""
+    response = see_other("/me?said=out")
+    await let_out(request, response)
+    return response
+
+
+def elsewhere(request: web.Request) -> str | None:
+    """The same address at the public name of this very machine, when it was asked by another one.
+
+    Twitch sends people back to the public address, and cookies of `127.0.0.1` are not there for `localhost`.
+    """
+    public = urlsplit(request.app[SERVICES].public_url)
+    asked = urlsplit(f"//{request.host}").hostname
+    if asked == public.hostname or not {asked, public.hostname} <= _LOOPBACK:
+        return None
+    return request.app[SERVICES].link(request.path_qs)
+
+
+async def _who(services: Services, grant: Grant) -> Viewer:
+    helix = twitch_of(services).helix
+    name = await display_name(services, grant)
+    if MODERATES_SCOPE not in grant.scopes:
+        return Viewer(grant.platform, grant.user_id, name)
+    moderated = await helix.moderated_channels(grant.user_id, grant.access_token)
+    ids = frozenset(channel.user_id for channel in moderated)
+    return Viewer(grant.platform, grant.user_id, name, ids, services.clock())
+
+
+async def display_name(services: Services, grant: Grant) -> str:
+    """How the grant's owner is called today."""
+    found = await twitch_of(services).helix.users(ids=[grant.user_id])
+    return clean_name(found[0].display_name) if found else grant.login
