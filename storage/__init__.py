@@ -18,9 +18,10 @@ from moments.errors import NotFound, StoreError, StoreReadOnly
 from moments.live import Place
 from moments.sessions import Channel, Defaults
 from storage import _sqlite, migrations
+from storage.batch import Change
 from storage.memory import Memory, Message
 from storage.reads import Reads, Totals
-from storage.transaction import Change, Forgotten, Transaction
+from storage.transaction import Forgotten, Transaction
 from storage.writer import Job, Writer, WriterStats
 
 READERS = 3

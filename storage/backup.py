@@ -99,7 +99,10 @@ async def _copy_pages(original: Connection, copied: Connection, progress: Progre
         if progress:
             loop.call_soon_threadsafe(progress, total - remaining, total)
 
+    copying = asyncio.ensure_future(original.backup(copied, pages=PAGES_AT_ONCE, progress=heard))
     try:
-        await original.backup(copied, pages=PAGES_AT_ONCE, progress=heard)
-    finally:
-        stopped = True  # cancelled: closing the connections must not wait for the rest of the pages
+        await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        stopped = True  # after the pages at hand; SQLite crashes when a connection is closed under a copy
+        await asyncio.gather(copying, return_exceptions=True)
+        raise

@@ -2,8 +2,9 @@
 
 from moments.live import Author, Place
 from moments.sessions import Channel
+from storage.batch import Change
 from storage.reads import Reads
-from storage.transaction import Change, Transaction
+from storage.transaction import Transaction
 
 MOST_WATCHED = 200
 """The newest sessions of a channel; nobody remembers what happened in more (commands.feed)."""

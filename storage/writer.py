@@ -22,8 +22,9 @@ import structlog
 from moments.errors import StoreBusy, StoreError
 from moments.live import Marked, MarkRequest
 from storage._sqlite import Connection, sentences
+from storage.batch import Change
 from storage.memory import Memory, Message
-from storage.transaction import Change, Transaction
+from storage.transaction import Transaction
 
 T = TypeVar("T")
 
