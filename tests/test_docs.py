@@ -10,13 +10,19 @@ from bot.cli import main
 from bot.settings import Settings, variable
 from commands import dispatch  # noqa: F401 -- registers the commands
 from commands.access import LOWEST_ROLE
-from commands.registry import COMMANDS
+from commands.choices import CHOICES
+from commands.dispatch import GROUP
+from commands.registry import COMMANDS, NAMES
+from commands.setup import OTHERS
 from moments.people import Role
+from moments.sessions import Channel
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 CODE = " ".join(found for text in TEXTS.values() for found in re.findall(r"`[^`\n]+`|^ {4}.+$", text, re.MULTILINE))
+TWITCH = TEXTS[ROOT / "docs" / "twitch.md"]
+LARGEST_PICTURE = 150 * 1024
 
 
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r'(?:(?<![!<\w-])moments |ARGS=")([a-z]+)', CODE))))
@@ -33,9 +39,63 @@ def test_every_make_target_and_setting_in_the_documents_is_one() -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_leads_to_a_file(path: Path) -> None:
-    for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", TEXTS[path]):
-        assert (path.parent / link).exists(), link
+def test_every_link_leads_to_a_file_and_a_heading_in_it(path: Path) -> None:
+    for link, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)", TEXTS[path]):
+        target = (path.parent / link).resolve() if link else path
+        assert target.exists(), link
+        assert not heading or heading in headings(TEXTS[target]), f"{link}#{heading}"
+
+
+def headings(text: str) -> set[str]:
+    """What a link may name, as GitHub makes it of each heading."""
+    found = re.findall(r"^#+ (.+)$", re.sub(r"^ {4}.*$", "", text, flags=re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_every_picture_is_shown_with_words_for_who_cannot_see_it_and_is_small() -> None:
+    shown = {
+        (path.parent / link).resolve(): words
+        for path, text in TEXTS.items()
+        for words, link in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", text)
+    }
+    pictures = set((ROOT / "docs" / "pictures").iterdir())
+    assert shown.keys() == pictures
+    assert [path.name for path, words in shown.items() if len(words) < 20] == []
+    assert [path.name for path in pictures if path.stat().st_size > LARGEST_PICTURE] == []
+
+
+def test_every_setting_of_twitch_is_in_its_document() -> None:
+    of_twitch = {variable(name) for name in Settings.model_fields if name.startswith("twitch_")}
+    assert of_twitch
+    assert of_twitch <= set(re.findall(r"MOMENTS_[A-Z_]+", TWITCH))
+
+
+def test_every_command_in_the_document_for_twitch_is_one_and_every_choice_can_be_made() -> None:
+    typed = [line.split() for line in re.findall(r"`!([^`]+)`", TWITCH)]
+    assert {words[1] if words[0] == GROUP else words[0] for words in typed} <= NAMES.keys()
+    chosen = [words[1:] for words in typed if words[0] == "setup" and words[1:]]
+    assert {name for name, *_ in chosen} >= CHOICES.keys() - {"link", "profile"}  # those commands are still to come
+    channel = Channel(1, "twitch", "1001", "owl")
+    for name, *value in chosen:
+        assert name in OTHERS or CHOICES[name].change(channel, " ".join(value)), name
+
+
+def test_what_the_page_on_a_silent_bot_quotes_is_what_the_code_says() -> None:
+    _, _, page = TWITCH.partition("## The bot is silent")
+    cells = re.findall(r"^\| (.+?) \|", page, re.MULTILINE)
+    quoted = [words for cell in cells for words in re.findall(r"`([^`]+)`", cell) if not words.startswith("!")]
+    said = code()
+    parts = [part for words in quoted for part in words.removeprefix("down: ").split("…")]
+    assert len(parts) > 30
+    assert [part for part in parts if part.rstrip(")") not in said] == []
+
+
+def code() -> str:
+    """All that the program may say, strings that are written in pieces put together."""
+    folders = [ROOT / name for name in ("bot", "commands", "web_export")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".html"}]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    return re.sub(r"""["']\n\s*f?["']""", "", text).replace("{READY}", "ready")
 
 
 def test_the_readme_lists_exactly_the_commands_there_are() -> None:
