@@ -34,7 +34,8 @@ _SAME_ROWS = f"""
         submitted_by,
         strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch') || printf('.%06dZ', created_at % 1000000),
         number,
-        offset_seconds
+        offset_seconds,
+        ''
     {_MARKS}
 """
 """What our file says, cell by cell."""

@@ -93,7 +93,8 @@ class Memory:
         """Read the accounts of authors not met yet; who is in none of them has no account."""
         if len(self.accounts) > ACCOUNTS_REMEMBERED:
             self.accounts.clear()
-        strangers = {request.author[:2] for request in requests} - self.accounts.keys()
+        # Not a difference of sets: that would walk everybody we know.
+        strangers = {who for who in (request.author[:2] for request in requests) if who not in self.accounts}
         for platform, users in _by_platform(strangers):
             for user, account, person, name in await self._in(_ACCOUNTS, platform, users):
                 self.accounts[platform, user] = Account(account, person, platform, user, name)
