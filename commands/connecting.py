@@ -117,11 +117,18 @@ async def revoked(services: Services, user_id: str, now: datetime) -> None:
     services.changed.set()
 
 
-async def needs_authorisation(services: Services, user_id: str, now: datetime) -> None:
-    """Note that a streamer's token is dead, so that their pages ask them to connect again; nothing else stops."""
+async def needs_authorisation(
+    services: Services, user_id: str, now: datetime, *, asked: datetime | None = None
+) -> None:
+    """Note that a streamer's token is dead, so that their pages ask them to connect again; nothing else stops.
+
+    `asked` is when Twitch was asked what it refused: whoever has connected since is not meant.
+    """
 
     async def job(transaction: Transaction) -> bool:
-        return await connections.change(transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now)
+        return await connections.change(
+            transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now, unless_since=asked
+        )
 
     if await services.store.run(job, message=None, now=now):
         services.changed.set()

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from commands.model import Heard, Reply
+from moments.sessions import LATE_SECONDS
 
 MOST_REMEMBERED = 10_000
 
@@ -21,7 +22,8 @@ class Once:
         # A read answer tells of a running clock: what was asked is what makes it the same.
         same = (*heard.place[:2], *(asked if reply.kind == "read" else (reply.text,)))
         until = self._until.get(same)
-        if until is not None and now < until <= now + timedelta(seconds=seconds):
+        # Messages overtake each other; further ahead than that, the clock was set back.
+        if until is not None and now < until <= now + timedelta(seconds=seconds + LATE_SECONDS):
             return True
         if len(self._until) >= MOST_REMEMBERED:
             self._until = {key: when for key, when in self._until.items() if now < when}

@@ -69,6 +69,9 @@ class ProviderError(MomentsError):
 class ProviderDown(ProviderError):
     """Unreachable, too slow, or broken on their side; worth another try later."""
 
+    unanswered = False
+    """Whether it was asked and nobody answered, so that it may have been done all the same."""
+
 
 class ProviderBusy(ProviderError):
     """We asked too often."""

@@ -23,6 +23,9 @@ WRITES_AT_ONCE = 32
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
+_NOT_ASKED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""What happens before a request has left."""
+
 _HEADERS = {
     "User-Agent": "Moments",
     "Accept": "application/json",
@@ -81,12 +84,14 @@ class Http:
         try:
             async with asyncio.timeout(TOTAL_SECONDS), turns:
                 return await self._exchange(request, asked)
-        except (TimeoutError, httpx.TimeoutException):
-            problem = "no answer in time"
+        except (TimeoutError, httpx.TimeoutException) as error:
+            problem, asked_already = "no answer in time", not isinstance(error, _NOT_ASKED)
         except httpx.HTTPError as error:
-            problem = type(error).__name__
+            problem, asked_already = type(error).__name__, not isinstance(error, _NOT_ASKED)
         # Outside of the handler, so that the vendor's exception (its text may hold a header) is not even its context.
-        raise ProviderDown(f"{asked}: {problem}")
+        down = ProviderDown(f"{asked}: {problem}")
+        down.unanswered = asked_already
+        raise down
 
     async def _exchange(self, request: httpx.Request, asked: str) -> Answer:
         response = await self._client.send(request, stream=True)

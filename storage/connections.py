@@ -46,12 +46,24 @@ async def connect(transaction: Transaction, place: Place, scopes: frozenset[str]
     )
 
 
-async def change(transaction: Transaction, platform: str, platform_id: str, state: State, now: datetime) -> bool:
-    """Move a channel to a lesser state; whether it was in a better one. Who disconnected stays disconnected."""
+async def change(
+    transaction: Transaction,
+    platform: str,
+    platform_id: str,
+    state: State,
+    now: datetime,
+    *,
+    unless_since: datetime | None = None,
+) -> bool:
+    """Move a channel to a lesser state; whether it was in a better one. Who disconnected stays disconnected.
+
+    A channel that was connected after `unless_since` is left as it is: what was learnt then is of the leave before.
+    """
     changed = await transaction.execute(
         f"UPDATE connection SET state = ?, changed_at = ? WHERE channel_id = {_THE_CHANNEL}"  # noqa: S608 -- constants only
-        " AND state <> ? AND state <> 'disconnected'",
+        " AND state <> ? AND state <> 'disconnected' AND (? IS NULL OR connected_at <= ?)",
         *(state, to_microseconds(now), platform, platform_id, state),
+        *(2 * (to_microseconds(unless_since) if unless_since else None,)),
     )
     return bool(changed)
 

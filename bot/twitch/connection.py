@@ -75,6 +75,8 @@ class Connection:
         """`say` is told when it is ready, or in what way it is not quite."""
         self._services, self._api, self._settings = services, api, settings
         self._intake, self._pace, self._say = intake, pace, say
+        self._asked_at = services.clock()
+        """When Twitch was last asked for subscriptions."""
         self._deaf = asyncio.Event()
         """Events may have been missed: Helix has to be asked what is true."""
 
@@ -109,7 +111,7 @@ class Connection:
             conduit_id,
             self._settings.bot_id,
             bot_holds=self._bot_holds,
-            refused=lambda user_id: connecting.needs_authorisation(self._services, user_id, self._services.clock()),
+            refused=self._refused,
         )
         await together(
             self._keep_subscribed(subscriptions), self._keep_looking(client, conduit_id), self._keep_up_with_streams()
@@ -159,6 +161,7 @@ class Connection:
             try:
                 channel_ids = await self._channel_ids()
                 self._intake.channels = frozenset(channel_ids)
+                self._asked_at = self._services.clock()
                 missing = await subscriptions.sync(channel_ids)
             except MomentsError as error:
                 _log.warning("Twitch's subscriptions could not be looked at", error=str(error))
@@ -166,6 +169,10 @@ class Connection:
             if await set_within(self._services.changed, self._pace.look):
                 subscriptions.forgive()
                 self._deaf.set()  # whoever connected may be on the air already
+
+    async def _refused(self, channel_id: str) -> None:
+        now = self._services.clock()
+        await connecting.needs_authorisation(self._services, channel_id, now, asked=self._asked_at)
 
     async def _keep_looking(self, client: TwitchClient, conduit_id: str) -> None:
         """Raise Unhealthy when it goes badly twice in a row."""

@@ -135,7 +135,9 @@ class Intake:
             self._outbox.set_standing(heard.place.platform_id, moderator, vip)
             return
         # The dispatcher would say the same of talk, a task later.
-        if not heard.text.lstrip().startswith(TWITCH.prefix) or self._known(f"chat {heard.message_id}"):
+        if not heard.text.lstrip().startswith(TWITCH.prefix) or translate.from_a_bot(envelope):
+            return
+        if self._known(f"chat {heard.message_id}"):
             return
         self._waiting.append(heard)
         if len(self._waiting) >= self._most_waiting:
@@ -153,7 +155,7 @@ class Intake:
         try:
             reply = await self._dispatcher.hear(heard)
             if reply is not None:
-                self._outbox.put(heard.place.platform_id, reply, heard.message_id)
+                self._outbox.put(heard.place.platform_id, _in_turn(reply, heard.role), heard.message_id)
         except Exception:
             _log.exception("a Twitch message was lost", channel=heard.place.platform_id)
         finally:
@@ -236,3 +238,8 @@ class Intake:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _in_turn(reply: Reply, role: Role) -> Reply:
+    """Acts are said before all else: only moderators', or a viewer who adjusts without end would silence the rest."""
+    return reply._replace(kind="read") if reply.kind == "changed" and role < Role.MODERATOR else reply

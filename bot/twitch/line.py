@@ -146,6 +146,10 @@ class Line:
         """Say nothing before this instant."""
         self._held_until = until
 
+    def told(self, now: float) -> None:
+        """The sentence for many marks has arrived by now; on its way it may have taken longer than the next one."""
+        self._sums_up_from = now + WINDOW_SECONDS
+
     def hurry(self, now: float, seconds: float, share: int) -> None:
         """The process ends in so many seconds: what will not fit is summed up now, and nothing is waited for."""
         self._share = share

@@ -115,7 +115,8 @@ class Outbox:
         """Say what may still be said within so many seconds, then end; nothing is said afterwards."""
         self._closing = True
         tasks = [voice.task for voice in self._voices.values() if voice.task is not None]
-        share = _share(seconds, sum(voice.line.waits() for voice in self._voices.values()))
+        in_time = max(0.0, seconds - 1)  # the last one needs time to get there
+        share = _share(in_time, sum(voice.line.waits() for voice in self._voices.values()))
         for voice in self._voices.values():
             voice.line.hurry(_now(), seconds, share)
             voice.woken.set()
@@ -174,6 +175,8 @@ class Outbox:
             voice.line.pace.answered(_now())
 
     def _answered(self, channel_id: str, voice: _Voice, message: Message, delivered: Delivered) -> None:
+        if message.kind == "summary":
+            voice.line.told(_now())
         if delivered.is_sent:
             self.stats.sent += 1
             self.stats.summed_up += message.marks if message.kind == "summary" else 0
@@ -200,7 +203,7 @@ class Outbox:
     def _not_now(self, channel_id: str, voice: _Voice, message: Message, error: ProviderDown) -> None:
         if self._said.due((channel_id, "down")):
             _log.warning("Twitch takes no messages; trying again", channel=channel_id, error=str(error))
-        if message.kind != "changed" and getattr(error, "unanswered", False):
+        if message.kind != "changed" and error.unanswered:
             self.stats.dropped += 1  # it may stand in chat already: rather no answer than two
         else:
             voice.line.put_back(message, _now())

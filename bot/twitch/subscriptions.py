@@ -101,7 +101,8 @@ class Subscriptions:
         missing = sorted(one for one in target - there if not self._holds(one.channel_id))
         outcomes = await self._each(self._subscribe(one) for one in missing)
         failed = [(one.channel_id, error) for one, error in zip(missing, outcomes, strict=True) if error is not None]
-        if missing:
+        # Who took it back once is asked for again at every change of anybody's: no news while the answer stays.
+        if any(error is None or one.channel_id not in self._told for one, error in zip(missing, outcomes, strict=True)):
             _log.info("subscribed to Twitch events", asked=len(missing), failed=len(failed))
         refused = {channel_id for channel_id, error in failed if _is_refusal(error, FORBIDDEN)}
         await self._refuse(refused)

@@ -44,6 +44,8 @@ _BADGES = {
     "subscriber": Role.SUBSCRIBER,
     "founder": Role.SUBSCRIBER,
 }
+_CHAT_BOT = "bot-badge"
+"""Twitch puts it on whatever an application says with its own token, ours as well."""
 _MOST_BADGES = 50
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
@@ -114,6 +116,12 @@ def heard(envelope: Json, arrived: datetime) -> Heard | None:
     return _readable(lambda: _chat(envelope, arrived), "channel.chat.message")
 
 
+def from_a_bot(envelope: Json) -> bool:
+    """Whether a chat message that could be read was said by an application, not typed (CHAT-5)."""
+    badges = _event(envelope).get("badges")
+    return isinstance(badges, list) and _CHAT_BOT in _worn(badges)
+
+
 def happening(envelope: Json) -> Happening | None:
     """Something that is no chat message; None when it cannot be read, or is none of ours."""
     kind = subscription_type(envelope)
@@ -169,8 +177,13 @@ def _role(event: Json) -> Role:
     badges = event.get("badges")
     if not isinstance(badges, list):
         raise Malformed("badges")
-    worn = (badge.get("set_id") for badge in badges[:_MOST_BADGES] if isinstance(badge, Mapping))
-    return max((_BADGES.get(name, Role.VIEWER) for name in worn if isinstance(name, str)), default=Role.VIEWER)
+    return max((_BADGES.get(name, Role.VIEWER) for name in _worn(badges)), default=Role.VIEWER)
+
+
+def _worn(badges: list[object]) -> list[str]:
+    """The names of the badges, of which anything may have been sent."""
+    named = (badge.get("set_id") for badge in badges[:_MOST_BADGES] if isinstance(badge, Mapping))
+    return [name for name in named if isinstance(name, str)]
 
 
 def _instant(metadata: Json, arrived: datetime) -> datetime:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from bot.twitch.translate import TWITCH
 from commands.dispatch import _presentable
 from commands.model import Heard, Reply
+from commands.once import Once
 from commands.registry import NAMES
 from moments.live import Author, Place
 from moments.people import Role
@@ -196,6 +198,17 @@ async def test_CHAT_3_links_in_peoples_words_are_not_repeated(room: Chat, link: 
         )
 
 
+@pytest.mark.parametrize(
+    "link", ["evil.com", "https://evil.example/path?x=1", "ev\u200bil.c\u2060om", "münchen.evil.рф"]
+)
+async def test_CHAT_3_no_command_at_all_repeats_a_link(room: Chat, link: str) -> None:
+    room.platform = LOUD
+    said = [reply.text async for reply in everything(room, f"{link} 1 #1 {link}", f"{link} | {link}", link)]
+    said += [reply.text async for reply in everything(room, f"1 {link}", f"{link} {link}", link)]
+    assert sum("[link]" in text for text in said) > 20
+    assert [text for text in said if "evil" in text.replace("\u200b", "").replace("\u2060", "")] == []
+
+
 @pytest.mark.parametrize("words", ["3.14 seconds", "wow... nice", "e.g.", "v1.2.3", "a.m. vs 9.30", "end."])
 async def test_CHAT_3_what_is_no_link_is_repeated_as_it_is(room: Chat, words: str) -> None:
     room.platform = LOUD
@@ -263,6 +276,12 @@ async def test_the_same_refusal_and_the_same_question_are_answered_once_in_half_
         room.passes(60)
     assert await says(room, "!moments help clip") != ""
     assert await says(room, "!moments help end") != "", "another question"
+
+
+def test_an_answer_to_a_message_that_was_overtaken_is_the_same_answer(room: Chat) -> None:
+    once, late, reply = Once(), line(room, "!clip"), Reply("Not live.", kind="refusal")
+    said = [once.said(late, (None, ""), reply, room.watch.now + timedelta(seconds=seconds)) for seconds in (1, 0)]
+    assert said == [False, True]
 
 
 async def test_marks_and_acts_are_answered_every_time(room: Chat) -> None:

@@ -88,6 +88,16 @@ async def test_a_dead_grant_is_noted_once_and_stops_nothing_else(town: Town) -> 
     assert await grant_of(town, other)
 
 
+async def test_a_refusal_that_was_asked_for_before_a_streamer_connected_again_is_not_theirs(town: Town) -> None:
+    asked = town.watch.now
+    town.passes(seconds=1)
+    user = await connected(town, "one")
+    await connecting.needs_authorisation(town.services, user.id, town.watch.now, asked=asked)
+    assert await state(town, user) is State.CONNECTED
+    await connecting.needs_authorisation(town.services, user.id, town.watch.now, asked=town.watch.now)
+    assert await state(town, user) is State.NEEDS_AUTHORISATION
+
+
 async def test_AUTH_10_what_is_taken_back_on_twitch_ends_tokens_and_logins(town: Town) -> None:
     user, phone = await connected(town, "one"), town.somebody()
     await phone.log_in(town.twitch.user("one"))

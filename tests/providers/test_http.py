@@ -223,6 +223,7 @@ async def test_LOG_3_a_broken_connection_says_method_and_path_only(
     headers = {"Authorization": f"Bearer {CANARY}"}
     error = await failure(http, f"{service.url}/a", params={"key": CANARY}, headers=headers)
     assert isinstance(error, ProviderDown)
+    assert error.unanswered, "it may have been done all the same"
     assert str(error).startswith("GET /a: ")
     assert_bare(error)
 
@@ -232,6 +233,8 @@ async def test_LOG_3_nobody_listening_says_method_and_path_only() -> None:
         gone = service.url
     async with open_http([gone]) as http:
         error = await failure(http, f"{gone}/a?key={CANARY}")
+    assert isinstance(error, ProviderDown)
+    assert not error.unanswered, "it never left"
     assert str(error) == "GET /a: ConnectError"
     assert_bare(error)
 

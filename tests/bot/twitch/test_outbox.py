@@ -177,6 +177,25 @@ async def test_a_flood_of_minutes_is_answered_freshly_and_summed_up_twice_a_minu
 
 
 @scene
+async def test_two_sentences_arrive_half_a_minute_apart_however_long_the_first_was_on_its_way() -> None:
+    async def send(channel_id: str, text: str, reply_to: str | None) -> Result:
+        if "kept" in text:
+            await asyncio.sleep(0 if arrived else 5)
+            arrived.append(now())
+        return Result()
+
+    arrived: list[float] = []
+    outbox = Outbox(send)
+    for _ in range(2):
+        for number in range(40):
+            outbox.put(ROOM, Reply(f"Marked #{number}", kind="marked"), None)
+        await asyncio.sleep(25)
+    await asyncio.sleep(30)
+    first, later = arrived
+    assert later - first >= 30 - ROUNDING, "the same words sooner are a duplicate, which Twitch drops"
+
+
+@scene
 async def test_in_a_flood_moderators_acts_go_first_and_talk_goes_last_of_all() -> None:
     room = Room()
     for number in range(50):

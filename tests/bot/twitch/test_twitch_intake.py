@@ -97,6 +97,22 @@ async def test_a_command_is_answered_in_thread() -> None:
     assert room.put_ == [(CHANNEL, "to !clip 1", "message-1")]
 
 
+async def test_only_what_moderators_change_is_said_before_everybody_elses_answers() -> None:
+    class Changing(Room):
+        async def hear(self, heard: Heard) -> Reply | None:
+            return Reply(f"Moved for {heard.role.name}", kind="changed")
+
+        def put(self, channel_id: str, reply: Reply, to_message_id: str | None) -> None:
+            self.put_.append((reply.text, reply.kind, to_message_id))
+
+    room = Changing()
+    for role in ("subscriber", "vip", "moderator", "broadcaster"):
+        room.intake.take(said("!adjust +1", message_id=role, badges=[badge(role)]))
+    await room.intake.drain(1)
+    kinds = {to: kind for _, kind, to in room.put_}
+    assert kinds == {"subscriber": "read", "vip": "read", "moderator": "changed", "broadcaster": "changed"}
+
+
 async def test_trap_7_the_same_message_again_is_not_heard_again() -> None:
     room = Room()
     for _ in range(3):
@@ -134,6 +150,24 @@ async def test_CHAT_5_trap_22_our_own_lines_are_not_heard_but_tell_what_we_are()
     await room.intake.drain(1)
     assert room.heard == []
     assert room.standings == [(CHANNEL, False, False), (CHANNEL, True, False), (CHANNEL, False, True)]
+
+
+async def test_CHAT_5_what_another_bot_says_is_no_command_whatever_it_is_there() -> None:
+    room = Room()
+    for number, role in enumerate(["moderator", "broadcaster", "vip", "premium"]):
+        room.intake.take(said("!clip", message_id=f"bot-{number}", badges=[badge(role), badge("bot-badge")]))
+    room.intake.take(said("!end", message_id="own", chatter_user_id=CHANNEL, badges=[badge("bot-badge")]))
+    room.intake.take(said("!clip", message_id="odd", chatter_user_id=CHANNEL, badges=None))
+    room.intake.take(said("!clip typed", message_id="typed", badges=[badge("moderator")]))
+    await room.intake.drain(1)
+    assert room.texts() == ["!clip", "!clip typed"]
+    assert room.heard[0].message_id == "odd", "a broadcaster is known by the id"
+
+
+async def test_CHAT_5_our_own_lines_tell_what_we_are_under_the_badge_of_bots_too() -> None:
+    room = Room()
+    room.intake.take(said("Marked #1", chatter_user_id=BOT, badges=[badge("moderator"), badge("bot-badge")]))
+    assert room.standings == [(CHANNEL, True, False)]
 
 
 async def test_a_rerun_is_no_stream() -> None:

@@ -1,6 +1,7 @@
 """What Twitch should send us, compared with what it says it does."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.twitch.subscriptions import BotNotAuthorised, Subscriptions
 from moments.errors import ProviderError
@@ -162,6 +163,20 @@ async def test_a_streamer_who_disconnects_at_twitch_is_marked_and_nobody_else_no
         assert rig.board.now == "ready"
         await rig.connect(goes)
         await rig.until_subscribed(2)
+
+
+async def test_who_took_it_back_is_logged_once_however_often_they_are_asked_for(rig: Rig) -> None:
+    told = Told()
+    subs, gone = await subscriptions(rig, told), await rig.streamer("gone")
+    rig.twitch.tokens.end_grants(gone)
+    with capture_logs() as lines:
+        for _ in range(3):
+            await subs.sync([gone.id])
+            subs.forgive()
+        rig.twitch.mint(gone, ["channel:bot"])
+        await subs.sync([gone.id])
+    counts = [(line["asked"], line["failed"]) for line in lines if line["event"] == "subscribed to Twitch events"]
+    assert counts == [(6, 3), (3, 0)]
 
 
 async def test_when_the_bots_account_is_disconnected_it_waits_for_its_operator(rig: Rig) -> None:
