@@ -180,15 +180,16 @@ def _right_key(keys: SecretKeys, found: Inspection, where: str) -> Iterator[Find
 
 
 def _grants(settings: "Settings", found: Inspection) -> Iterator[Finding]:
-    dead = [held for held in found.grants if held.state == "dead"]
-    for held in dead:
-        if held.user_id == settings.twitch_bot_id:
-            yield warn(
-                f"tokens: the bot's own account, {held.login}, has to be let in again. Starting Moments says how."
-            )
-        else:
-            yield warn(f"tokens: {held.login} has to connect again: {settings.public_url}/twitch/connect")
-    if found.grants and not dead:
+    if not settings.twitch_client_id:
+        yield ok("twitch: not set up, so no chat there is heard. docs/twitch.md says how")
+    again = {held.user_id: held.login for held in found.grants if held.state == "dead"}
+    if bot := again.pop(settings.twitch_bot_id or "", None):
+        yield warn(f"tokens: the bot's own account, {bot}, has to be let in again. Starting Moments says how.")
+    # Who took their leave back has no token any more, only a channel that waits for one.
+    again = {place.platform_id: place.display_name for place in found.disallowed} | again
+    for name in again.values():
+        yield warn(f"tokens: {name} has to connect again: {settings.public_url}/twitch/connect")
+    if found.grants and not bot and not again:
         yield ok(f"tokens: those of {counted(len(found.grants), 'account')} work, as far as was told")
 
 

@@ -5,7 +5,7 @@ from moments.sessions import Channel
 from storage import Transaction, audit
 from storage.audit import Entry, entries
 
-__all__ = ["Entry", "entries", "in_words", "note"]
+__all__ = ["Entry", "entries", "note"]
 
 
 async def note(
@@ -22,10 +22,3 @@ async def note(
     """Note what the author of a message just did in a stored channel. No words of viewers: they may be forgotten."""
     by = call.heard.author
     await audit.record(transaction, channel, session_id, by, act, target, before, after, now=call.arrived)
-
-
-def in_words(entry: Entry) -> str:
-    """What was done, on one line: `setup cooldown: 15 → 30`."""
-    what = f"{entry.act} {entry.target}".strip()
-    change = " → ".join(word for word in (entry.before, entry.after) if word)
-    return f"{what}: {change}" if change else what

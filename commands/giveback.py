@@ -172,10 +172,10 @@ async def _make(
 ) -> Promotion:
     """Ask Twitch; what it certainly did not begin may be asked for again at once."""
     try:
-        cut = await _cut(call, session, moment, number)
         channel_id = session.channel.platform_id
         if CLIPS not in (await twitch.helix.user_tokens.grant(channel_id)).scopes:
             raise NotAuthorised("The streamer did not grant clips.")
+        cut = await _cut(call, session, moment, number)
         title = await _title(call, session, moment, number)
         made = await twitch.helix.create_clip_from_vod(
             channel_id, cut.video_id, ends_at_seconds=cut.ends_at, duration_seconds=cut.duration, title=title

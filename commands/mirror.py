@@ -32,8 +32,11 @@ DESCRIPTION = 140
 """Characters of a marker's description."""
 SESSIONS_REMEMBERED = 500
 
-NOT_TAKEN = "Marks do not become stream markers in this stream: Twitch takes them only live, with its video kept."
-NOT_GRANTED = "Marks do not become stream markers: that needs the streamer's permission. Connect again to give it."
+NOT_TAKEN = (
+    "Twitch took no markers in the newest stream: it takes them only live, with Store past broadcasts turned on in its"
+    " settings. The next stream tries again."
+)
+NOT_GRANTED = "The streamer has yet to allow it on Twitch: they connect again with its box ticked."
 
 _log = structlog.get_logger("mirror")
 
@@ -49,14 +52,15 @@ class Mirror:
         """Sessions as they were read last; None for one whose marks do not become markers."""
         self._marked: dict[int, datetime] = {}
         """By channel, when the mark of its newest marker was typed."""
-        self._refused: dict[int, tuple[str, str | None]] = {}
-        """By channel, the session and stream that get no more markers."""
+        self._refused: dict[str, tuple[str, str | None]] = {}
+        """By session, which stream of it gets no more markers, until its channel chooses or connects again."""
 
     def announce(self, changes: Sequence[Change]) -> None:
         """Take note of new marks. Never waits; what is too much is let go."""
         for change in changes:
             if change.kind == "session":
                 self._wanted.pop(change.session_id, None)  # its channel may have chosen otherwise
+                self._refused.pop(change.session_id, None)
             elif change.mark is not None and self._is_new(change.mark) and not self._waiting.full():
                 self._waiting.put_nowait(change.mark)
 
@@ -97,11 +101,12 @@ class Mirror:
         try:
             await _set_marker(twitch, channel.platform_id, _description(mark))
         except NotAuthorised:
-            self._stop(services, session, mark, NOT_GRANTED)
+            self._stop(session, mark, NOT_GRANTED)  # the streamer's page tells by what they granted
         except ProviderRefused as refusal:
             if refusal.status not in {403, 404}:
                 raise
-            self._stop(services, session, mark, NOT_TAKEN)
+            self._stop(session, mark, NOT_TAKEN)
+            services.mirroring_off[channel.id] = NOT_TAKEN
         else:
             services.mirroring_off.pop(channel.id, None)
 
@@ -119,13 +124,12 @@ class Mirror:
         return (
             services.clock() - mark.instant <= LATE
             and (last is None or abs(mark.instant - last) > window)
-            and self._refused.get(session.channel.id) != _stream(session, mark)
+            and self._refused.get(session.id) != _stream(session, mark)
         )
 
-    def _stop(self, services: "Services", session: Session, mark: Timestamp, why: str) -> None:
-        """No more in this stream; the streamer reads why."""
-        self._refused[session.channel.id] = _stream(session, mark)
-        services.mirroring_off[session.channel.id] = why
+    def _stop(self, session: Session, mark: Timestamp, why: str) -> None:
+        """No more in this stream."""
+        self._refused[session.id] = _stream(session, mark)
         _log.warning("no more stream markers in this stream", channel=session.channel.platform_id, why=why)
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moments.errors import NotFound, StoreBusy, StoreError
+from moments.live import Place
 from moments.sessions import Session
-from storage import _files, _sqlite, credentials, facts, migrations
+from storage import _files, _sqlite, connections, credentials, facts, migrations
 from storage._sqlite import Connection, scalar
 from storage.credentials import Held
 from storage.reads import Reads
@@ -31,6 +32,8 @@ class Inspection:
     """Which secret key it was made with (KEY-3); None when no key has been used yet."""
     grants: tuple[Held, ...] = ()
     """Whose tokens it holds, dead ones too."""
+    disallowed: tuple[Place, ...] = ()
+    """Channels whose streamers have to connect again."""
 
     @property
     def pending(self) -> int:
@@ -86,4 +89,9 @@ async def _contents(connection: Connection, path: Path, inspection: Inspection) 
         open_sessions=tuple(await reads.open_sessions()),
         key_id=await facts.get(reads, facts.KEY_FINGERPRINT),
         grants=tuple(await credentials.held(reads)),
+        disallowed=tuple(
+            each.place
+            for each in await connections.on_platform(reads, "twitch")
+            if each.state is connections.State.NEEDS_AUTHORISATION
+        ),
     )

@@ -1,6 +1,6 @@
 """What a session's moderators see of it, as plain values: every mark, who is blocked, what was done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from storage import Totals, all_marks, barred, named_moderators
 from storage.all_marks import Authored
 from storage.ledger import account_key
 from web_export import words
+from web_export.acts import account_in, in_words
 from web_export.positions import position_of
 from web_export.views import SessionHead, head, is_public
 
@@ -151,16 +152,21 @@ async def _acts(services: Services, desk: Desk, now: datetime) -> tuple[ActRow, 
     channel = desk.session.channel
     entries = await audit.entries(services.store, channel, limit=ACTS_SHOWN)
     accounts = {(entry.actor_platform, entry.actor_user_id) for entry in entries}
-    accounts |= {(platform, user_id) for platform, _, user_id in (entry.target.partition(":") for entry in entries)}
+    about = (account_in(entry).partition(":") for entry in entries)
+    accounts |= {(platform, user_id) for platform, _, user_id in about}
     known = await all_marks.names(services.store, accounts)
     names = {f"{platform}:{user_id}": name for (platform, user_id), name in known.items()}
     names |= {account_key(who): who.display_name for who in await named_moderators.named(services.store, channel)}
     names[account_key(Author(*place_of(channel)))] = channel.display_name
     return tuple(
         ActRow(
-            audit.in_words(entry._replace(target=names.get(entry.target, entry.target))),
-            names.get(f"{entry.actor_platform}:{entry.actor_user_id}") or f"account {entry.actor_user_id}",
+            in_words(entry, _called(names, account_in(entry))),
+            _called(names, f"{entry.actor_platform}:{entry.actor_user_id}"),
             ago(entry.at, now),
         )
         for entry in entries
     )
+
+
+def _called(names: Mapping[str, str], account: str) -> str:
+    return names.get(account) or f"account {account.partition(':')[2]}"

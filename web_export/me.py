@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 from aiohttp import web
@@ -10,12 +11,14 @@ from aiohttp import web
 from commands import connecting
 from commands.connecting import CLIPS, MARKERS
 from commands.forgetme import forget
+from commands.services import Services
 from moments.errors import NotFound, UsageError
 from moments.live import Author
+from moments.sessions import Channel
 from moments.timecodes import hms
 from moments.wording import ago
 from storage import own, web_sessions
-from storage.connections import Connected, State
+from storage.connections import State
 from storage.own import OwnMark
 from storage.web_sessions import WebSession
 from web_export import words
@@ -26,6 +29,9 @@ from web_export.personal import personal_page
 from web_export.visitors import end, forget_cookie, is_over, visitor_of
 
 MARKS_A_PAGE = 50
+_NOT_ALLOWED = "Not allowed. Connect again with its box ticked to have them"
+_YET_TO_ALLOW = "Switched on, but you have yet to allow them on Twitch. Connect again with their box ticked"
+_CLIPPING = "Allowed: moderators may turn crowd moments into clips"
 _POSITION = re.compile(r"([0-9]{1,18})-([0-9]{1,9})", re.ASCII)
 
 routes = web.RouteTableDef()
@@ -63,8 +69,16 @@ class ChannelView:
     """Of its page, after `/c/`."""
     state: str
     since: str
-    markers: bool
-    clips: bool
+    features: tuple["Feature", ...]
+
+
+class Feature(NamedTuple):
+    """What the bot may give back to Twitch, and how that stands."""
+
+    name: str
+    sentence: str
+    waits: bool
+    """Whether the streamer wants it, and has yet to allow it."""
 
 
 @routes.get("/me")
@@ -87,7 +101,7 @@ async def me(request: web.Request) -> web.Response:
         marks=[_mark(mark, now) for mark in shown],
         older=f"{shown[-1].row}-{shown[-1].number}" if len(found) > MARKS_A_PAGE else "",
         newest=before is None,
-        channel=_channel(await connecting.connection(services, _author(visitor))),
+        channel=await _channel(request, visitor),
         settings=await _settings(request, visitor),
         logins=await _logins(request, visitor),
         can_connect=services.twitch is not None,
@@ -166,16 +180,33 @@ async def _settings(request: web.Request, visitor: WebSession) -> list[Field]:
     return fields(request, channel) if channel else []
 
 
-def _channel(found: Connected | None) -> ChannelView | None:
-    if found is None or found.state is State.DISCONNECTED:
+async def _channel(request: web.Request, visitor: WebSession) -> ChannelView | None:
+    services = request.app[SERVICES]
+    found = await connecting.connection(services, _author(visitor))
+    channel = await services.store.channel(visitor.platform, visitor.user_id)
+    if channel is None or found is None or found.state is State.DISCONNECTED:
         return None
+    scopes = found.scopes
     return ChannelView(
         f"{quote(found.place.platform, safe='')}/{quote(found.place.platform_id, safe='')}",
         found.state,
         words.day(found.connected_at),
-        MARKERS in found.scopes,
-        CLIPS in found.scopes,
+        (
+            _feature("Stream markers", _marking(services, channel), channel.settings.mirror_markers, MARKERS in scopes),
+            _feature("Clips", _CLIPPING, channel.settings.promote, CLIPS in scopes),
+        ),
     )
+
+
+def _feature(name: str, sentence: str, wanted: bool, allowed: bool) -> Feature:
+    if allowed:
+        return Feature(name, sentence, waits=False)
+    return Feature(name, _YET_TO_ALLOW if wanted else _NOT_ALLOWED, waits=wanted)
+
+
+def _marking(services: Services, channel: Channel) -> str:
+    wrong = services.mirroring_off.get(channel.id) if channel.settings.mirror_markers else None
+    return wrong or "Allowed: marks may become markers in your video"
 
 
 def _mark(mark: OwnMark, now: datetime) -> MarkView:

@@ -62,7 +62,8 @@ async def home(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     live = [await _card(request, session) for session in await services.store.live_sessions(LIVE_CARDS)]
     recent = await _heads(request, await services.store.ended_sessions(RECENT_SESSIONS))
-    return html_response(render("home.html", live=live, recent=recent), cache=SHARED_CACHE)
+    body = render("home.html", live=live, recent=recent, twitch=services.twitch is not None)
+    return html_response(body, cache=SHARED_CACHE)
 
 
 async def _card(request: web.Request, session: Session) -> Card:
@@ -147,7 +148,8 @@ async def channel_page(request: web.Request) -> web.Response:
     older = sessions[-1].row_id if len(found) > SESSIONS_A_PAGE else None
     chat = await chat_view(request, channel)
     body = render("channel.html", channel=channel, heads=heads, older=older, first=before is None, chat=chat)
-    return html_response(body, cache=SHARED_CACHE)
+    # Who has just connected, perhaps not for the first time, must see how it is now.
+    return html_response(body, cache="no-store" if "connected" in request.query else SHARED_CACHE)
 
 
 def _row_cursor(word: str | None) -> int | None:

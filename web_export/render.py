@@ -5,6 +5,7 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.resources import files
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from moments.wording import counted
 from web_export import words
+from web_export.keys import SERVICES
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 TITLES = {404: "Nothing here", 429: "A little slower", 503: "Not right now"}
@@ -77,7 +79,11 @@ def html_response(body: bytes, *, cache: str, status: int = 200) -> web.Response
 
 def error_page(request: web.Request, status: int, sentence: str) -> web.Response:
     """A refusal as a page: the sentence says what happened and what to do."""
-    body = render("error.html", status=status, heading=TITLES.get(status, "That did not work"), sentence=sentence)
+    heading = TITLES.get(status, "That did not work")
+    # Told to everybody alike, whether there is a private one or nothing at all (AZ-6).
+    can_log_in = request.app[SERVICES].twitch is not None
+    perhaps_yours = can_log_in and status == HTTPStatus.NOT_FOUND and request.path.startswith(("/c/", "/s/"))
+    body = render("error.html", heading=heading, sentence=sentence, perhaps_yours=perhaps_yours)
     return html_response(body, cache="no-store", status=status)
 
 

@@ -43,6 +43,12 @@ async def test_a_link_is_made_handed_on_and_opened(browser: Browser, there: Priv
     await page.get_by_label("Works for").select_option("a week")
     await page.get_by_role("button", name="Make a link").click()
     link = await page.get_by_label("The link").input_value()
+    assert await page.get_by_role("button", name="Copy the link").is_visible() == scripts
+    if scripts:
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await page.get_by_role("button", name="Copy the link").click()
+        await page.get_by_role("button", name="Copied").wait_for()
+        assert await page.evaluate("navigator.clipboard.readText()") == link
     guest = await come(browser, there, there.anybody(), said, scripts=scripts)
     await guest.goto(link)
     assert "Secret" not in await guest.content()
@@ -86,6 +92,20 @@ async def test_a_streamer_makes_their_channel_public_again(browser: Browser, the
     await page.get_by_role("button", name="Keep these settings").click()
     assert await page.get_by_text("Your settings are kept.").is_visible()
     assert (await there.anybody().get(await there.path())).status == 200
+    await asyncio.shield(page.context.close())
+    assert said == []
+
+
+@pytest.mark.parametrize(("width", "columns"), [(320, 1), (390, 1), (900, 3), (1280, 2)])
+async def test_settings_stand_side_by_side_where_there_is_room(
+    browser: Browser, there: PrivateTown, width: int, columns: int
+) -> None:
+    said: list[str] = []
+    page = await come(browser, there, there.streamer, said)
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto("/me")
+    lefts = "(fields) => new Set(fields.map((field) => field.getBoundingClientRect().left)).size"
+    assert await page.locator(".settings label").evaluate_all(lefts) == columns
     await asyncio.shield(page.context.close())
     assert said == []
 

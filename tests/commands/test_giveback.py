@@ -221,6 +221,15 @@ async def test_without_the_permission_it_says_where_to_give_it(crowd: Recorded) 
     assert await crowd.says("!promote #2") == said
 
 
+async def test_the_permission_is_looked_at_before_the_vod(evening: Recorded) -> None:
+    """Or somebody would wait for a VOD only to be told."""
+    await evening.connect(SCOPES - {connecting.CLIPS})
+    await choose(evening, promote=True)
+    await evening.says("!clip", "ann")
+    assert (await evening.says("!promote 1")).startswith("Moments may not make clips here yet")
+    assert await rows_of(evening, "promotion", "*") == []
+
+
 async def test_an_answer_that_was_lost_is_not_asked_for_twice_in_a_row(crowd: Recorded) -> None:
     crowd.twitch.faults.add("POST", "/helix/videos/clips", status=500, after=True)  # made, and nobody was told
     said = await crowd.says("!promote #2")
@@ -353,10 +362,15 @@ async def test_a_refusal_ends_it_for_this_stream_with_one_line_in_the_log(mirror
 async def test_without_the_permission_twitch_is_not_asked(mirrored: Recorded) -> None:
     await mirrored.connect(SCOPES - {connecting.MARKERS})
     await choose(mirrored, mirror_markers=True)
-    await mirrored.says("!clip", "ann")
-    assert await said(mirrored) == []
+    with capture_logs() as logs:
+        await mirrored.says("!clip", "ann")
+        assert await said(mirrored) == []
     assert mirrored.asked("streams/markers", "POST") == 0
-    assert list(mirrored.services.mirroring_off.values()) == [mirror.NOT_GRANTED]
+    assert [line["why"] for line in logs if "marker" in line["event"]] == [mirror.NOT_GRANTED]
+    mirrored.passes(20)
+    await mirrored.connect(SCOPES)  # and the same stream goes on with them
+    await mirrored.says("!clip at last", "ben")
+    assert await said(mirrored) == ["at last"]
 
 
 async def test_no_mark_waits_for_its_marker_and_none_is_set_late(

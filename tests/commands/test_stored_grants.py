@@ -332,6 +332,26 @@ async def run_for(desk: Desk, length: timedelta) -> None:
     await asyncio.wait([task])
 
 
+@pytest.mark.parametrize("fault", [{"abort": True}, {"status": 500}, {"status": 200, "body": "no JSON"}])
+async def test_trap_10_a_connection_that_is_cut_does_not_end_the_hourly_question(
+    desk: Desk, fault: dict[str, object]
+) -> None:
+    rosa = await desk.granted("rosa")
+    cut = desk.twitch.faults.add("GET", "/oauth2/validate", times=2, **fault)  # type: ignore[arg-type]
+    await run_for(desk, timedelta(hours=3))
+    assert cut.used == 2
+    assert desk.watch.now - (await desk.row(rosa)).validated_at < HOUR  # type: ignore[operator]
+    assert desk.told == []
+
+
+async def test_trap_11_a_dead_refresh_token_is_told_at_the_next_question_and_not_dropped_silently(desk: Desk) -> None:
+    rosa = await desk.granted("rosa")
+    desk.twitch.tokens.end_grants(rosa)
+    await run_for(desk, timedelta(hours=2))
+    assert desk.told == [rosa.id]
+    assert (await desk.row(rosa)).state == "dead"
+
+
 def test_twitch_would_be_asked_often_enough() -> None:
     assert ASKED_EVERY + timedelta(minutes=5) < HOUR
 

@@ -50,6 +50,9 @@ async def test_a_streamer_connects_and_lands_on_their_page_with_the_bot_in_chat(
     page = await streamer.get(back.location)
     assert page.status == 200
     assert "The bot is in this chat. Type !clip and what moved you." in page.text
+    assert "No sessions yet. One begins by itself with the next stream." in page.text
+    assert page.headers["Cache-Control"] == "no-store"  # connected again within 30 s, it must not be the page before
+    assert (await streamer.get("/c/twitch/streamer")).headers["Cache-Control"] == "public, max-age=30"
     assert town.services.changed.is_set()
     assert await states(town) == [("Streamer", State.CONNECTED)]
     assert "Streamer" in (await streamer.get("/logout")).text  # connecting proves who they are, so it logs in, too
@@ -110,6 +113,12 @@ async def test_AUTH_4_less_than_was_asked_is_said_and_that_feature_stays_off(tow
     mine = (await streamer.get("/me")).text
     assert "Allowed: marks may become markers" in mine
     assert "Allowed: moderators may turn" not in mine
+
+
+async def test_the_front_page_leads_streamers_to_connect(town: Town) -> None:
+    front = (await town.somebody().get("/")).text
+    assert '<a class="button main" href="/twitch/connect">Connect your Twitch channel</a>' in front
+    assert "On Twitch it opens with the stream, by itself." in front
 
 
 async def test_AUTH_4_without_a_seat_in_chat_nothing_is_kept(town: Town) -> None:
@@ -310,7 +319,7 @@ async def test_API_1_every_cacheable_page_is_the_same_for_everyone(town: Town) -
         for route in town.site.app.router.routes()
         if route.method == "GET" and route.resource and not route.resource.canonical.endswith("/events")
     }
-    paths |= {"/c/twitch/streamer?connected=1&no_clips=1"}
+    paths |= {"/c/twitch/streamer?no_clips=1"}
     cacheable = 0
     for path in sorted(paths):
         answers = [await who.get(path) for who in (anonymous, viewer, streamer)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import connecting
+from commands import connecting, mirror
 from commands.dispatch import Dispatcher
 from commands.model import Heard, Platform
 from moments.live import Author, Place
@@ -169,6 +169,28 @@ async def test_a_streamer_whose_grant_is_dead_is_asked_to_reconnect(town: Town) 
     assert [each.state for each in await connecting.channels(town.services)] == [State.NEEDS_AUTHORISATION]
     await streamer.connect(user)
     assert "Reconnect" not in (await streamer.get("/me")).text
+
+
+async def test_a_streamer_reads_why_marks_become_no_markers_and_what_to_do(town: Town) -> None:
+    user, streamer = town.twitch.user("streamer"), town.somebody()
+    waits, again = "you have yet to allow them on Twitch", 'href="/twitch/connect">Connect again</a>'
+    await streamer.connect(user)
+    mine = (await streamer.get("/me")).text
+    assert mine.count("Not allowed. Connect again") == 2
+    assert again not in mine
+    await streamer.press("/me/settings", markers="on", clips="on")
+    mine = (await streamer.get("/me")).text
+    assert (mine.count(waits), mine.count(again)) == (2, 2)
+    await streamer.connect(user, "?markers=1&clips=1")
+    mine = (await streamer.get("/me")).text
+    assert "Allowed: marks may become markers" in mine
+    assert again not in mine
+    channel = await town.services.store.channel("twitch", user.id)
+    assert channel is not None
+    town.services.mirroring_off[channel.id] = mirror.NOT_TAKEN
+    assert "with Store past broadcasts turned on in its settings" in (await streamer.get("/me")).text
+    await streamer.press("/me/settings", markers="off")
+    assert "Store past broadcasts" not in (await streamer.get("/me")).text
 
 
 async def test_deleting_everything_asks_once_on_a_page_of_its_own(town: Town) -> None:

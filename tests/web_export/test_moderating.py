@@ -123,9 +123,9 @@ async def test_the_page_shows_moderators_every_mark_and_the_streamer_what_was_do
     assert "what ben saw" not in (await there.mod.get(await there.path())).text
     assert (await push(there, there.mod, "/marks/3/block")).status == 303
     said = re.sub(r"<[^>]+>", "", (await there.streamer.get(await there.desk())).text)
-    assert "bar CleoSable · just now" in re.sub(r"\s*\n\s*", "", said)
-    assert "hide #2" in said
-    assert "hide #2" not in (await there.mod.get(await there.desk())).text
+    assert "Blocked CleoSable · just now" in re.sub(r"\s*\n\s*", "", said)
+    assert "Hid mark #2" in said
+    assert "Hid mark #2" not in (await there.mod.get(await there.desk())).text
 
 
 async def test_every_public_session_has_a_way_to_its_page_the_same_for_everyone(tmp_path: Path) -> None:

@@ -125,7 +125,9 @@ async def test_an_ended_session_does_not_pretend_to_be_live(
     page = await get(http, await path_of(services))
     assert "Ended" in page.text
     assert "just now" not in page.text
-    assert "No one is live right now." in (await get(http, "/")).text
+    front = (await get(http, "/")).text
+    assert "No one is live right now. In your chat, type !start and a title." in front
+    assert "Twitch" not in front  # it is not set up
 
 
 async def test_a_long_list_can_be_read_to_its_end_without_scripts(

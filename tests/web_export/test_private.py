@@ -60,6 +60,20 @@ async def test_AZ_6_to_everyone_else_a_private_channel_is_not_there(there: Priva
             assert "ETag" not in answer.headers
 
 
+async def test_AZ_6_who_finds_nothing_is_offered_the_login_whether_there_is_something_or_not(
+    there: PrivateTown,
+) -> None:
+    """Also its own streamer, whose logins ended when Twitch took the leave back."""
+    texts = set()
+    for path in ("/c/twitch/nightowl", "/c/twitch/nobody_at_all"):
+        answer = await there.anybody().get(path)
+        assert answer.status == 404
+        texts.add(answer.text)
+    (text,) = texts
+    assert '<a class="button" href="/me">If it is yours, log in</a>' in text
+    assert "If it is yours" not in (await there.anybody().get("/nowhere")).text
+
+
 async def test_AZ_6_words_for_a_session_never_mean_a_private_one(there: PrivateTown) -> None:
     for somebody in (there.anybody(), there.stranger, there.streamer):
         for word in ("latest", there.owner.id, f"twitch%2F{there.owner.id}"):

@@ -1,0 +1,67 @@
+"""What was done in a channel, in the words of the buttons that do it."""
+
+from collections.abc import Callable
+
+from commands.audit import Entry
+from commands.choices import DEFAULT
+from commands.connecting import CLIPS, MARKERS, SEAT
+from web_export.choosing import ASKED
+
+_SCOPES = {SEAT: "be in chat", MARKERS: "stream markers", CLIPS: "clips"}
+
+
+def account_in(entry: Entry) -> str:
+    """The key of the account an act is about; empty for an act about none."""
+    if entry.act in {"bar", "unbar"}:
+        return entry.target
+    if entry.act == "setup" and entry.target == "moderator":
+        return entry.after or entry.before
+    return ""
+
+
+def in_words(entry: Entry, name: str) -> str:
+    """What was done, on one line: `Wait between marks: 15 → 30`; `name` is that of the account it is about."""
+    return _ACTS[entry.act](entry, name)
+
+
+def _just(sentence: str) -> Callable[[Entry, str], str]:
+    return lambda entry, name: sentence.format(target=entry.target, name=name, before=entry.before, after=entry.after)
+
+
+def _setup(entry: Entry, name: str) -> str:
+    if entry.target == "links":
+        return "Ended all links into this channel"
+    if entry.target == "moderator":
+        return f"{name} {'moderates' if entry.after else 'no longer moderates'} these pages"
+    asked = ASKED.get(entry.target)
+    offered = dict(asked.offered) if asked else {}
+    before, after = (offered.get(word, "as usual" if word == DEFAULT else word) for word in (entry.before, entry.after))
+    return f"{asked.label if asked else f'Answers to !{entry.target}'}: {before} → {after}"
+
+
+def _connect(entry: Entry, _name: str) -> str:
+    return f"Connected Twitch: {', '.join(_SCOPES.get(scope, scope) for scope in entry.after.split())}"
+
+
+def _link(entry: Entry, _name: str) -> str:
+    _, _, file = entry.target.partition(" ")
+    return f"Made a link to {f'the download {file}' if file else 'the session'}, good {entry.after}"
+
+
+_ACTS: dict[str, Callable[[Entry, str], str]] = {
+    "start": _just("Started a session"),
+    "pause": _just("Paused"),
+    "resume": _just("Resumed"),
+    "end": _just("Ended the session"),
+    "delclip": _just("Hid mark {target}"),
+    "hide": _just("Hid mark {target}"),
+    "restore": _just("Restored mark {target}"),
+    "bar": _just("Blocked {name}"),
+    "unbar": _just("Unblocked {name}"),
+    "vodshift": _just("Corrected the links into the recording: {before} s → {after} s"),
+    "promote": _just("Asked for a clip of mark {target}"),
+    "setup": _setup,
+    "link": _link,
+    "connect": _connect,
+    "disconnect": _just("Disconnected Twitch"),
+}
