@@ -92,7 +92,7 @@ def test_LOG_1_a_start_that_fails_shows_no_secret(
 def test_LOG_1_the_search_finds_a_secret_in_every_dress(canaries: Canaries) -> None:
     value = canaries.add("the secret", "canary+/ 4711 of some length")
     quoted = value.replace("+", "%2B").replace("/", "%2F").replace(" ", "%20")
-    dresses = [value, quoted, value.encode().hex()]
+    dresses = [value, f"{value[:24]}...", quoted, value.encode().hex()]
     for before in ("", "a", "ab", "abc"):
         dresses += [base64.b64encode(f"{before}{value}:x".encode()).decode()]
         dresses += [base64.urlsafe_b64encode(f"{before}{value}".encode()).decode()]

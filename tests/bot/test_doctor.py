@@ -11,10 +11,12 @@ import pytest
 
 from bot.doctor import examine
 from bot.settings import Settings
+from commands import connecting
 from commands.dispatch import Dispatcher
 from commands.feed import Feed
 from commands.model import Heard, Platform
 from commands.services import Services, utc_now
+from moments.grants import Grant
 from moments.live import Author, Place
 from moments.people import Role
 from moments.sessions import Defaults
@@ -167,7 +169,28 @@ async def test_OPS_5_the_table(settings: dict[str, object], sentence: str) -> No
 )
 async def test_twitch_asks_for_https_of_who_uses_it_from_elsewhere(settings: dict[str, object]) -> None:
     await installed()
-    assert "twitch:" not in (await findings(**settings))[1]
+    assert "twitch: nobody can log in" not in (await findings(**settings))[1]
+
+
+async def test_without_twitch_it_says_so_in_one_line() -> None:
+    await installed()
+    assert "ok    twitch: not set up" in (await findings())[1]
+    assert "twitch:" not in (await findings(public_url="https://moments.example.org", **TWITCH))[1]
+
+
+async def test_a_streamer_who_took_their_leave_back_is_named_though_no_token_is_left() -> None:
+    keys = secret_keys((), database := await installed())
+    async with open_store(database, defaults=Defaults()) as store:
+        services = Services(store, Feed(), utc_now, Defaults(), "", keys)
+        for user_id, name in (("7", "Nightowl"), ("8", "Sable")):
+            grant = Grant("twitch", user_id, name.lower(), "access", "refresh", frozenset({connecting.SEAT}))
+            await connecting.connect(services, grant, name, name.lower(), utc_now())
+        await connecting.revoked(services, "7", utc_now())
+    code, text = await findings(public_url="https://moments.example.org", **TWITCH)
+    assert code == 0
+    assert "warn  tokens: Nightowl has to connect again: https://moments.example.org/twitch/connect" in text
+    assert "Sable" not in text
+    assert "work, as far as" not in text
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,8 @@ class Scene:
 
     async def gives_a_link(self, streamer: Somebody) -> None:
         """A signed link into a private channel is shown to whoever made it, once; somebody opens it."""
-        await self.twitch.say(self.rosa, self.rosa, "!setup visibility private")
         latest = (await streamer.get("/s/latest")).location.rpartition("/s/")[2]
+        await self.twitch.say(self.rosa, self.rosa, "!setup visibility private")
         desk = f"/me/s/{latest}"
         await until(lambda: "404" in answers(self.it.port, [f"/s/{latest}"])[f"GET /s/{latest}"][:3], "it is private")
         found = LINK.search((await streamer.press(f"{desk}/links", on=desk, hours="24")).text)
@@ -155,16 +155,17 @@ class Scene:
 
     async def meets_a_broken_store(self) -> None:
         """Whatever is to be kept of a login or of a streamer raises deep inside."""
-        for table, user, start in (
-            ("web_session", self.viewer, "/login/twitch"),
-            ("credential", self.rosa, "/twitch/connect/start"),
+        for what, user, start in (
+            ("DELETE ON login_attempt", self.viewer, "/login/twitch"),
+            ("INSERT ON web_session", self.viewer, "/login/twitch"),
+            ("INSERT ON credential", self.rosa, "/twitch/connect/start"),
         ):
             browser, back = await self.goes(user, start)
-            trigger = f"TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            trigger = f"TRIGGER broken BEFORE {what} BEGIN SELECT RAISE(ABORT, 'broken'); END"
             await asyncio.to_thread(change, self._database, f"CREATE {trigger}")
             answer = await browser.get(back)
             await asyncio.to_thread(change, self._database, "DROP TRIGGER broken")
-            self._saw(f"{start} with a broken store", answer)
+            self._saw(f"{start} with a store broken at {what}", answer)
             assert answer.status >= 500
 
     async def loses_its_sockets(self) -> None:
@@ -178,10 +179,13 @@ class Scene:
             await self.twitch.junk(orjson.dumps(frame).decode())
         await self.twitch.junk(f"no JSON: {secret}")
         for address, said in ((NOBODY_THERE, "could not be moved"), (ELSEWHERE, "reconnect address is not Twitch's")):
+            before = set(self.twitch.sockets.live)
             await self.twitch.sockets.reconnect(f"{address}?token={secret}")
             await self.logs(said)
+            await self.is_on_other_sockets(before)
+        before = set(self.twitch.sockets.live)
         self.twitch.sockets.abort()
-        await self.is_ready()
+        await self.is_on_other_sockets(before)
 
     async def has_no_token(self) -> None:
         """All of them run out while there are no new ones."""
@@ -198,10 +202,15 @@ class Scene:
         """Return once these words are in the log."""
         await until(lambda: words in "".join(self.it.log), f"it logs: {words}")
 
-    async def is_ready(self) -> None:
-        """Return once Twitch works, and as many sockets are there as there are shards."""
-        await until(lambda: '"ready"' in answers(self.it.port, ["/readyz"])["GET /readyz"], "Twitch is ready")
-        await until(lambda: len(self.twitch.sockets.live) >= 2, "the sockets are there again")
+    async def is_on_other_sockets(self, before: set[str]) -> None:
+        """Return once each of the two shards has a socket that is none of these."""
+
+        def so() -> bool:
+            shards = [shard for conduit in self.twitch.conduits.all.values() for shard in conduit.shards.values()]
+            live = set(self.twitch.sockets.live)
+            return not live & before and len(live) == 2 and all(shard.status == "enabled" for shard in shards)
+
+        await until(so, "the sockets are new ones")
 
     def everything_is_secret(self) -> None:
         """What Twitch made so far is searched for from now on."""
@@ -215,7 +224,8 @@ class Scene:
 
     def _hide_cookies(self, browser: Somebody) -> None:
         for name, value in browser.cookies.items():
-            self.canaries.add(f"a cookie {name}", value)
+            for part in {value, value.rpartition(".")[2]}:  # of a login's cookie the end alone is secret
+                self.canaries.add(f"a cookie {name}", part)
 
 
 @asynccontextmanager

@@ -65,14 +65,6 @@ async def test_trap_1_a_reconnect_address_nobody_answers_leaves_nobody_deaf(rig:
         assert len(rig.enabled()) == 6
 
 
-async def test_trap_2_a_subscription_that_failed_once_is_asked_for_again(rig: Rig) -> None:
-    fault = rig.twitch.faults.add("POST", "/helix/eventsub/subscriptions", status=500, times=3)
-    async with rig.running():
-        streamer = await rig.live()
-        assert fault.used == 3
-        await marks_flow(rig, streamer)
-
-
 async def test_trap_3_a_reconnect_without_a_welcome_is_given_up_for_a_new_socket(rig: Rig) -> None:
     async with rig.running():
         streamer = await rig.live()
@@ -125,17 +117,6 @@ async def test_trap_6_more_channels_than_one_websocket_could_hold_are_all_heard(
             await rig.twitch.until(lambda at=streamer: any(sent.channel_id == at.id for sent in rig.twitch.sent))  # type: ignore[misc]
             await rig.twitch.say(streamer, viewer, f"!clip for {streamer.login}")
             assert await rig.until_notes(streamer, 1) == [f"for {streamer.login}"]
-
-
-async def test_trap_7_a_message_delivered_twice_is_one_mark(rig: Rig) -> None:
-    async with rig.running():
-        streamer = await rig.live()
-        await rig.twitch.say(streamer, rig.twitch.user("rook"), "!clip once")
-        await rig.until_notes(streamer, 1)
-        for _ in range(3):
-            await rig.twitch.redeliver()
-        await rig.twitch.say(streamer, rig.twitch.user("sable"), "!clip after")
-        assert set(await rig.until_notes(streamer, 2)) == {"once", "after"}
 
 
 @pytest.mark.parametrize("code", [4000, 4001, 4003, 1001])
