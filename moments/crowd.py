@@ -131,22 +131,32 @@ class CrowdIndex:
 
     def remove(self, offset: int, number: int, person: int) -> None:
         """Take one mark out, wherever it stands in its group."""
+        self.remove_all([(offset, number, person)])
+
+    def remove_all(self, marks: Iterable[tuple[int, int, int]]) -> None:
+        """Take out marks, each an (offset, number, person); one at a time could move every later group each time."""
+        # Earliest first: _settle needs a right anchor before it, and may have replaced the next ones on its way.
+        for second in sorted(second for second, *mark in marks if self._take_out(second, *mark)):
+            at = bisect_left(self._anchors, second)
+            if at < len(self._anchors) and self._anchors[at] == second:
+                self._settle(at)
+
+    def _take_out(self, offset: int, number: int, person: int) -> bool:
+        """Whether that was the last mark of its second."""
         marks = self._marks.get(offset)
         if marks is None or marks.get(number) != person:
-            return
+            return False
         del marks[number]
-        at = bisect_right(self._anchors, offset) - 1
-        anchor = self._anchors[at]
-        people = self._people.get(anchor)
+        people = self._people.get(self._anchors[bisect_right(self._anchors, offset) - 1])
         if people is not None:
             people[person] -= 1
             if not people[person]:
                 del people[person]
-        if not marks:
-            del self._marks[offset]
-            del self._seconds[bisect_left(self._seconds, offset)]
-            if anchor == offset:
-                self._settle(at)
+        if marks:
+            return False
+        del self._marks[offset]
+        del self._seconds[bisect_left(self._seconds, offset)]
+        return True
 
     def people_at(self, offset: int) -> int:
         """How many people are in the group whose window covers this second; 0 when none does."""

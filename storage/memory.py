@@ -1,13 +1,13 @@
 """What the writer knows without asking the disk, and how it is read from there."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from moments.crowd import Point
+from moments.crowd import CrowdIndex, Point
 from moments.live import Author, LiveChannel, MarkRequest, Place
 from moments.people import Account
 from moments.sessions import Channel, Defaults
@@ -55,6 +55,12 @@ _POINTS = (
     "SELECT segment_index, offset_seconds, number, account.person_id"
     " FROM mark JOIN account ON account.id = mark.account_id"
     " WHERE session_id = ? AND segment_index = ? AND hidden_by IS NULL ORDER BY offset_seconds, number"
+)
+# CROSS: from the person's accounts to their marks. The other way round, all marks of the session would be looked at.
+_OWN_POINTS = (
+    "SELECT segment_index, offset_seconds, number, account.person_id"
+    " FROM account CROSS JOIN mark ON mark.account_id = account.id"
+    " WHERE session_id = ? AND account.person_id = ? AND hidden_by IS NULL"
 )
 
 
@@ -129,6 +135,26 @@ class Memory:
                 self.channels.popitem(last=False)
         return known
 
+    async def read_again(self, place: Place) -> None:
+        """Learn what a channel we know chose and is called by now; who marked in its session is known all the same."""
+        before = self.channels.get(place[:2])
+        if before is not None:
+            self.channels[place[:2]] = await self._read_channel(place, before)
+
+    async def let_person_go(self, person: int, accounts: Iterable[tuple[str, str]]) -> None:
+        """Know a person's marks, paces and accounts no more, and everybody else's as before.
+
+        Asked for while the marks are still stored. Somebody who never marked is the person 0.
+        """
+        for live in list(self.channels.values()):
+            if live.marks_by_person.pop(person, 0):
+                await self._uncount(live, person)
+            live.last_accepted.pop(person, None)
+            for account in accounts:
+                live.silenced.pop(account, None)
+        for account in accounts:
+            self.accounts.pop(account, None)
+
     async def let_old_messages_go(self, now: datetime) -> None:
         """Once a day, drop what is known of messages that nobody delivers again."""
         if self._swept is None or not timedelta(0) <= now - self._swept < timedelta(days=1):
@@ -137,11 +163,14 @@ class Memory:
 
     async def learn_crowd(self, live: LiveChannel, segment_index: int) -> None:
         """Read who marked where in one segment of the channel's session."""
-        session_row = live.session.row_id if live.session else 0
-        points = await self._fetch(_POINTS, session_row, segment_index)
+        points = await self._fetch(_POINTS, _session_row(live), segment_index)
         live.load_crowd(segment_index, [Point(*point) for point in points])
 
-    async def _read_channel(self, place: Place) -> LiveChannel:
+    async def _uncount(self, live: LiveChannel, person: int) -> None:
+        if live.session is not None and live.crowds:
+            uncount(live.crowds, [Point(*row) for row in await self._fetch(_OWN_POINTS, live.session.row_id, person)])
+
+    async def _read_channel(self, place: Place, before: LiveChannel | None = None) -> LiveChannel:
         found = await self._fetch(_CHANNEL, *place[:2])
         channel = next(map(rows.channel, found), None) or Channel(0, *place)
         barred = frozenset(tuple(row) for row in await self._fetch(_BARRED, channel.id))
@@ -149,11 +178,30 @@ class Memory:
         for *session, last_number in await self._fetch(_NEWEST_SESSION, channel.id):
             live.session = rows.session(session, await self._fetch(_SEGMENTS, session[0]))
             live.last_number = last_number
-            for person, marks in await self._fetch(_MARKS_BY_PERSON, session[0]):
-                live.marks_by_person[person] = marks
-        for person, last in await self._fetch(_LAST_ACCEPTED, channel.id, channel.id):
-            live.last_accepted[person] = from_microseconds(last)
+        if before is not None:
+            live.silenced = before.silenced
+        same = before if before is not None and _session_row(before) == _session_row(live) else None
+        await self._learn_people(live, same)
         return live
+
+    async def _learn_people(self, live: LiveChannel, before: LiveChannel | None) -> None:
+        """Who marked in the channel's session and when; from what was known before of the same session, where it can.
+
+        Crowds of another window are others. Of many paces, those past the cooldown were forgotten: a longer one
+        asks for them again.
+        """
+        if before is not None:
+            live.marks_by_person = before.marks_by_person
+            if live.seconds.crowd_window_seconds == before.seconds.crowd_window_seconds:
+                live.crowds = before.crowds
+        else:
+            row = _session_row(live)
+            live.marks_by_person.update(dict(await self._fetch(_MARKS_BY_PERSON, row)))
+        if before is not None and live.cooldown <= before.cooldown:
+            live.last_accepted, live.most_paces = before.last_accepted, before.most_paces
+        else:
+            for person, last in await self._fetch(_LAST_ACCEPTED, live.channel.id, live.channel.id):
+                live.last_accepted[person] = from_microseconds(last)
 
     async def _in(self, sql: str, platform: str, values: Sequence[str]) -> list[Any]:
         """Rows of `… IN (values)`, in few statement shapes so that SQLite need not parse each anew."""
@@ -167,6 +215,17 @@ class Memory:
 
     async def _fetch(self, sql: str, *parameters: object) -> list[Any]:
         return list(await self._connection.execute_fetchall(sql, parameters))
+
+
+def uncount(crowds: Mapping[int, CrowdIndex], marks: Iterable[Point]) -> None:
+    """Take marks out of the crowds that are known, by segment."""
+    for segment_index, some in groupby(sorted(marks), key=lambda mark: mark.segment_index):
+        if segment_index in crowds:
+            crowds[segment_index].remove_all(mark[1:] for mark in some)
+
+
+def _session_row(live: LiveChannel) -> int:
+    return live.session.row_id if live.session else 0
 
 
 def _by_platform(keys: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:

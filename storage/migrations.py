@@ -190,6 +190,7 @@ _TWITCH = (
             validated_at BIGINT,
             used_at BIGINT NOT NULL,
             updated_at BIGINT NOT NULL,
+            generation BIGINT NOT NULL DEFAULT 0,
             PRIMARY KEY (platform, user_id)
         )
         """,
@@ -246,6 +247,7 @@ _TWITCH = (
         """,
         "CREATE INDEX audit_of_channel ON audit (channel_id, id)",
         "CREATE INDEX audit_of_actor ON audit (actor_platform, actor_user_id)",
+        "CREATE INDEX audit_of_target ON audit (target)",
         """
         CREATE TABLE barred (
             channel_id BIGINT NOT NULL REFERENCES channel (id),
@@ -281,6 +283,11 @@ _TWITCH = (
         )
         """,
         "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        # Which message last worded a mark; few messages do.
+        "CREATE INDEX handled_message_of_mark ON handled_message (session_id, number) WHERE number IS NOT NULL",
+        # Whoever wants to be forgotten makes nobody wait while all accounts are looked through.
+        "CREATE INDEX account_of_person ON account (person_id)",
+        "CREATE INDEX pace_of_person ON pace (person_id)",
     ),
 )
 

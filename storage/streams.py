@@ -52,7 +52,8 @@ async def gone(store: Reads, now: datetime) -> list[Place]:
     found = await store.fetch(
         "SELECT channel.platform, channel.platform_id, channel.display_name FROM stream_state"
         " JOIN channel ON channel.id = stream_state.channel_id JOIN session ON session.channel_id = channel.id"
-        " WHERE session.status = 'paused' AND stream_state.offline_at < ?",
+        # The second condition says no more than the first: it lets the index of open sessions serve.
+        " WHERE session.status = 'paused' AND session.status <> 'ended' AND stream_state.offline_at < ?",
         to_microseconds(now - GRACE),
     )
     return [Place(*row) for row in found]

@@ -16,7 +16,7 @@ from storage import ledger, rows
 from storage._sqlite import to_microseconds
 from storage.batch import Batch, Change
 from storage.ledger import SPEND_MESSAGES, account_key
-from storage.memory import Message
+from storage.memory import Message, uncount
 
 T = TypeVar("T")
 
@@ -24,6 +24,11 @@ MOST_TOLD_SINGLY = 50
 """Marks that went at once; of more, whoever watches is told to read afresh."""
 
 _REVISE = "UPDATE session SET revision = revision + 1 WHERE id = ?"
+_REVISE_NEWEST = (
+    "UPDATE session SET revision = revision + 1 WHERE id = (SELECT session.id FROM session"
+    " JOIN channel ON channel.id = session.channel_id WHERE platform = ? AND platform_id = ?"
+    " ORDER BY session.id DESC LIMIT 1) RETURNING public_id"
+)
 _KEEP_PACE = (
     "INSERT INTO pace (channel_id, person_id, last_accepted) VALUES (?, ?, ?) ON CONFLICT (channel_id, person_id)"
     " DO UPDATE SET last_accepted = excluded.last_accepted WHERE excluded.last_accepted > pace.last_accepted"
@@ -115,13 +120,13 @@ class Transaction(Batch):
         await self.let_channel_go(place)
 
     async def let_channel_go(self, place: Place) -> None:
-        """Read the channel again when it is next asked for, and tell whoever watches its newest session."""
-        await self.flush()
-        live = self._memory.channels.pop(place[:2], None) or await self.live(place)
-        if live.session is not None:
-            await self.execute("UPDATE session SET revision = revision + 1 WHERE id = ?", live.session.row_id)
-            self.changes.append(Change("session", live.session.id))
-        self._memory.channels.pop(place[:2], None)
+        """Know the channel as it is stored by now, and tell whoever watches its newest session.
+
+        Who marked there is not read again: a session may hold very many marks, and all channels share the writer.
+        """
+        for (session_id,) in await self.fetch(_REVISE_NEWEST, *place[:2]):
+            self.changes.append(Change("session", session_id))
+        await self._memory.read_again(place)
 
     async def change_mark(
         self, place: Place, before: Timestamp, after: Timestamp, now: datetime, *, reworded: bool = False
@@ -156,10 +161,7 @@ class Transaction(Batch):
 
     async def marks_went(self, place: Place, session_row: int, session_id: str, marks: Sequence[Point]) -> None:
         """Count and show marks no more that a statement has hidden, in whichever of the channel's sessions."""
-        crowds = await self._loaded_crowds(place, session_row)
-        for mark in marks:
-            if mark.segment_index in crowds:
-                crowds[mark.segment_index].remove(mark.offset_seconds, mark.number, mark.person_id)
+        uncount(await self._loaded_crowds(place, session_row), marks)
         if len(marks) > MOST_TOLD_SINGLY:
             self.changes.append(Change("stale", session_id))
         else:
@@ -204,6 +206,8 @@ class Transaction(Batch):
         at = to_microseconds(now)
         known = list(await self._fetch(_ACCOUNTS_OF_PERSON, author[:2]))
         await ledger.merge(self._connection, {digest(platform, user): at for _, _, platform, user in known})
+        own = {author[:2], *((platform, user) for _, _, platform, user in known)}
+        await self._memory.let_person_go(known[0][1] if known else 0, own)
         marks = 0
         for account, person, _, _ in known:
             gone = await ledger.forget_account(self._connection, account, now=at)
@@ -213,7 +217,6 @@ class Transaction(Batch):
         if not known:  # never marked here, and may be logged in or connected all the same
             await ledger.merge(self._connection, {digest(*author[:2]): at})
             await ledger.forget_traces(self._connection, *author[:2], now=at)
-        self._memory.clear()
         return Forgotten(marks, len(known))
 
     async def _remember_message(self, message: Message, now: datetime) -> None:

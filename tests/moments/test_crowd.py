@@ -180,3 +180,16 @@ def test_reading_points_in_any_order_is_the_same_index(points: list[Point], wind
     points = [point for point in points if point.segment_index == 1]
     shuffled = random.sample(points, len(points))
     assert_equals_sweep(CrowdIndex.from_points(shuffled, window), points, window)
+
+
+@given(POINTS, WINDOWS, st.data())
+def test_taking_out_many_at_once_is_the_same_as_never_having_had_them(
+    points: list[Point], window: int, data: st.DataObject
+) -> None:
+    points = [point for point in points if point.segment_index == 1]
+    gone = data.draw(st.lists(st.sampled_from(points), unique=True)) if points else []
+    index = CrowdIndex.from_points(points, window)
+    for looked_at in data.draw(st.sets(st.integers(0, 84), max_size=5)):
+        index.people_at(looked_at)
+    index.remove_all([*(point[1:] for point in gone), (7, 999, 1)])
+    assert_equals_sweep(index, [point for point in points if point not in gone], window)

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +38,18 @@ def grant(user_id: str = "1001", **changed: object) -> Grant:
 
 async def do(store: Store, job: Callable[[Transaction], Awaitable[T]]) -> T:
     return await store.run(job, message=None, now=BEGAN)
+
+
+async def generation_of(store: Store, user_id: str = "1001") -> int:
+    found = await credentials.generation(store, "twitch", user_id)
+    assert found is not None
+    return found
+
+
+async def kept(store: Store, user_id: str = "1001") -> Grant:
+    found = await credentials.load(store, VAULT, "twitch", user_id)
+    assert found is not None
+    return found
 
 
 async def keep(store: Store, *grants: Grant, vault: Vault = VAULT) -> None:
@@ -133,11 +146,12 @@ async def test_KEY_2_swapped_kinds_and_garbage_are_spoiled_and_another_key_is_sa
 
 async def test_a_dead_grant_is_not_handed_out_until_it_is_granted_anew(store: Store) -> None:
     await keep(store, grant())
+    generation = await generation_of(store)
     for was_in_use in (True, False):
-        assert await do(store, lambda t: credentials.mark_dead(t, "twitch", "1001", BEGAN)) is was_in_use
+        assert await do(store, lambda t: credentials.mark_dead(t, "twitch", "1001", generation, BEGAN)) is was_in_use
     assert await credentials.load(store, VAULT, "twitch", "1001") is None
     assert await credentials.find(store, VAULT, "twitch", "1001") is Lost.DEAD
-    assert not await do(store, lambda t: credentials.renew(t, VAULT, grant(), BEGAN))
+    assert not await do(store, lambda t: credentials.renew(t, VAULT, grant(generation=generation), BEGAN))
     assert await credentials.find(store, VAULT, "twitch", "1001") is Lost.DEAD
     again = grant(access_token="another")
     await keep(store, again)
@@ -146,7 +160,7 @@ async def test_a_dead_grant_is_not_handed_out_until_it_is_granted_anew(store: St
 
 async def test_a_refreshed_grant_replaces_the_one_before_but_revives_none_that_was_withdrawn(store: Store) -> None:
     await keep(store, grant())
-    fresh = grant(access_token="fresh", refresh_token="fresher")
+    fresh = grant(access_token="fresh", refresh_token="fresher", generation=await generation_of(store))
     assert await do(store, lambda t: credentials.renew(t, VAULT, fresh, BEGAN + HOUR))
     assert await credentials.load(store, VAULT, "twitch", "1001") == fresh
     assert await do(store, lambda t: credentials.remove(t, "twitch", "1001"))
@@ -155,11 +169,30 @@ async def test_a_refreshed_grant_replaces_the_one_before_but_revives_none_that_w
     assert not await do(store, lambda t: credentials.remove(t, "twitch", "1001"))
 
 
+@pytest.mark.parametrize("removed_between", [False, True])
+async def test_what_was_learnt_of_a_grant_is_not_written_on_the_one_that_came_after_it(
+    store: Store, removed_between: bool
+) -> None:
+    await keep(store, grant())
+    before = await kept(store)
+    if removed_between:
+        await do(store, lambda t: credentials.remove(t, "twitch", "1001"))
+    await keep(store, grant(access_token="granted anew"))
+    row = await store.fetch("SELECT * FROM credential")
+    assert not await do(store, lambda t: credentials.renew(t, VAULT, before, BEGAN + HOUR))
+    assert not await do(store, lambda t: credentials.validated(t, before, BEGAN + HOUR))
+    assert not await do(store, lambda t: credentials.mark_dead(t, "twitch", "1001", before.generation, BEGAN + HOUR))
+    assert await store.fetch("SELECT * FROM credential") == row
+    assert (await kept(store)).generation != before.generation
+
+
 async def test_what_is_held_is_told_without_tokens_and_the_longest_unasked_comes_first(store: Store) -> None:
     await keep(store, grant("1"), grant("2"))
     ends = BEGAN + 3 * HOUR
-    await do(store, lambda t: credentials.validated(t, "twitch", "1", "renamed", {"channel:bot"}, ends, BEGAN + HOUR))
-    await do(store, lambda t: credentials.mark_dead(t, "twitch", "2", BEGAN))
+    said = replace(await kept(store, "1"), login="renamed", scopes=frozenset({"channel:bot"}), expires_at=ends)
+    assert await do(store, lambda t: credentials.validated(t, said, BEGAN + HOUR))
+    second = await generation_of(store, "2")
+    assert await do(store, lambda t: credentials.mark_dead(t, "twitch", "2", second, BEGAN))
     two, one = await credentials.held(store)
     assert (two.user_id, two.state, two.validated_at) == ("2", "dead", BEGAN)
     assert one[:5] == ("twitch", "1", "renamed", frozenset({"channel:bot"}), "ok")
@@ -195,7 +228,8 @@ async def test_KEY_3_everything_is_sealed_anew_and_what_no_key_opens_is_left_and
     async with open_store(path, defaults=DEFAULTS) as store:
         await keep(store, grant("1"), grant("2"), grant("3"))
         await keep(store, grant("4"), vault=Vault(NEW))
-        await do(store, lambda t: credentials.mark_dead(t, "twitch", "2", BEGAN))
+        second = await generation_of(store, "2")
+        await do(store, lambda t: credentials.mark_dead(t, "twitch", "2", second, BEGAN))
     change(path, "UPDATE credential SET access = refresh WHERE user_id = '3'")
     spoiled = rows(path, "SELECT * FROM credential WHERE user_id = '3'")
     async with open_store(path, defaults=DEFAULTS) as store:

@@ -25,7 +25,9 @@ TRACES = {
         INSERT INTO connection SELECT id, 'connected', '', :at, :at FROM channel WHERE platform_id = :user
         ON CONFLICT DO UPDATE SET connected_at = :at
     """,
-    "credential": "INSERT INTO credential VALUES (:platform, :user, :name, 'a', 'r', '', 'ok', NULL, NULL, :at, :at)",
+    "credential": """
+        INSERT INTO credential VALUES (:platform, :user, :name, 'a', 'r', '', 'ok', NULL, NULL, :at, :at, 0)
+    """,
     "web_session": "INSERT INTO web_session VALUES (:user, 'd', :platform, :user, :name, :at, :at, '[]', NULL)",
     "named_moderator": """
         INSERT INTO named_moderator SELECT id, :platform, :user, :name, :at FROM channel WHERE platform_id = 'geralt'
@@ -37,6 +39,10 @@ TRACES = {
     "audit of targets": """
         INSERT INTO audit (channel_id, at, actor_platform, actor_user_id, act, target, before, after)
         SELECT id, :at, 'console', 'mod', 'bar', :key, '', '' FROM channel WHERE platform_id = 'geralt'
+    """,
+    "audit of named moderators": """
+        INSERT INTO audit (channel_id, at, actor_platform, actor_user_id, act, target, before, after)
+        SELECT id, :at, 'console', 'streamer', 'setup', :key, '', 'named' FROM channel WHERE platform_id = 'geralt'
     """,
     "barred": """
         INSERT INTO barred SELECT id, :platform, :user, :name, 'console:mod', :at FROM channel
@@ -106,8 +112,16 @@ def assert_ann_is_gone_and_ben_is_not(path: Path) -> None:
     assert rows(path, "SELECT display_name, barred_by FROM barred WHERE user_id = 'ann'") == [("", "console:mod")]
     assert rows(path, "SELECT barred_by FROM barred WHERE user_id = 'victim of ann'") == [(NOBODY,)]
     acts = rows(path, "SELECT actor_platform, actor_user_id, act, target FROM audit ORDER BY id")
-    assert acts[:2] == [(NOBODY, NOBODY, "end", "#1"), ("console", "mod", "bar", NOBODY)]
-    assert acts[2:] == [("console", "ben", "end", "#1"), ("console", "mod", "bar", "console:ben")]
+    assert acts[:3] == [
+        (NOBODY, NOBODY, "end", "#1"),
+        ("console", "mod", "bar", NOBODY),
+        ("console", "streamer", "setup", NOBODY),
+    ]
+    assert acts[3:] == [
+        ("console", "ben", "end", "#1"),
+        ("console", "mod", "bar", "console:ben"),
+        ("console", "streamer", "setup", "console:ben"),
+    ]
     assert rows(path, "SELECT hidden_by FROM mark WHERE number = 2") == [(NOBODY,)]
     assert connected(path) == {"ann": "disconnected", "ben": "connected"}
     assert set(named(path, BEN)) == set(NAMING) - {"mark", "person"}
@@ -172,8 +186,9 @@ async def test_PRIV_4_who_came_back_keeps_what_is_newer(path: Path, saved: Path)
         await remember(store, ANN, (AT + LATER) // 2)
     await restore(saved, path, KEYS)
     assert set(named(path, ANN)) == {"credential", "named_moderator", "audit", "barred", "promotion"}
-    for column in ("actor_user_id = 'ann'", "target = 'console:ann'", "actor_user_id = 'deleted'"):
-        assert rows(path, f"SELECT count(*) FROM audit WHERE {column}") == [(1,)]  # noqa: S608
+    for column, count in (("actor_user_id = 'ann'", 1), ("target = 'console:ann'", 2), ("target = 'deleted'", 2)):
+        assert rows(path, f"SELECT count(*) FROM audit WHERE {column}") == [(count,)]  # noqa: S608
+    assert rows(path, "SELECT count(*) FROM audit WHERE actor_user_id = 'deleted'") == [(1,)]
     assert connected(path)["ann"] == "connected"
 
 
@@ -187,6 +202,15 @@ async def test_what_an_account_without_a_row_left_can_be_forgotten_by_its_id(pat
         first, second = await store.run(job, message=None, now=BEGAN)
     assert (first > 0, second) == (True, 0)
     assert named(path, ANN) == ["barred"]
+
+
+async def test_whom_an_act_was_about_is_found_without_reading_every_act(path: Path, saved: Path) -> None:
+    for statement in (each for each in ledger._FORGET_TRACES if each.lstrip().startswith("UPDATE audit")):
+        values = dict.fromkeys(("nobody", "platform", "user_id", "key", "until"), "")
+        connection = sqlite3.connect(path)
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+        connection.close()
+        assert all(step.startswith("SEARCH") for step in plan), plan
 
 
 # --- what else a restore must not bring back
