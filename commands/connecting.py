@@ -5,6 +5,7 @@ A channel whose grant no longer works keeps its row and its marks and says what 
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,6 +31,10 @@ MARKERS, CLIPS = "channel:manage:broadcast", "channel:manage:clips"
 LOGIN_KNOWN_FOR = timedelta(hours=24)
 """How long a channel's login is shown without asking Twitch again (ID-1)."""
 _GIVEN_BACK_WITHIN = timedelta(minutes=2)
+_TAKEN_BACK = frozenset({"authorization_revoked", "user_removed"})
+"""Why Twitch ends a subscription when its streamer has taken back their leave, or is gone. It has other reasons, such
+as a ban of the bot from their chat, which cost nobody their tokens.
+"""
 
 _log = structlog.get_logger("connecting")
 
@@ -73,18 +78,19 @@ async def disconnect(services: Services, user_id: str, by: Author, now: datetime
 
     Whether Twitch could be told: where it could not, its own settings still list us.
     """
-    grant = await credentials.load(services.store, Vault(services.keys), PLATFORM, user_id)
-    channel = await services.store.channel(PLATFORM, user_id)
+    vault, channel = Vault(services.keys), await services.store.channel(PLATFORM, user_id)
 
-    async def job(transaction: Transaction) -> None:
+    async def job(transaction: Transaction) -> Grant | None:
+        grant = await credentials.load(transaction, vault, PLATFORM, user_id)
         await credentials.remove(transaction, PLATFORM, user_id)
         ended = await connections.change(transaction, PLATFORM, user_id, State.DISCONNECTED, now)
         if ended and channel is not None:
             await audit.record(transaction, channel, None, by, "disconnect", now=now)
         await drop_api_data(transaction, PLATFORM, user_id)
         await web_sessions.end_all_of(transaction, PLATFORM, user_id)
+        return grant
 
-    await services.store.run(job, message=None, now=now)
+    grant = await services.store.run(job, message=None, now=now)
     services.changed.set()
     return grant is None or await give_back(services, grant)
 
@@ -101,20 +107,27 @@ async def give_back(services: Services, grant: Grant) -> bool:
     return True
 
 
-async def revoked(services: Services, user_id: str, now: datetime) -> None:
-    """Twitch says that somebody took back what they granted: keep no token of theirs, and end their logins."""
+async def revoked(services: Services, user_id: str, status: str, now: datetime) -> None:
+    """Twitch ended a subscription, with this status: whoever took back what they granted loses tokens and logins.
+
+    Who has granted anew by the time that is certain is not meant. Raises StoreError, and may be told again then.
+    """
+    before = await credentials.generation(services.store, PLATFORM, user_id)
     # Giving back the token of a login may make Twitch say so as well; the grant itself tells which it was.
-    if await _still_granted(services, user_id):
+    if not await _is_taken_back(services, user_id, believed=status in _TAKEN_BACK):
         return
 
-    async def job(transaction: Transaction) -> None:
+    async def job(transaction: Transaction) -> bool:
+        if await credentials.generation(transaction, PLATFORM, user_id) != before:
+            return False
         await credentials.remove(transaction, PLATFORM, user_id)
         await connections.change(transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now)
         await drop_api_data(transaction, PLATFORM, user_id)
         await web_sessions.end_all_of(transaction, PLATFORM, user_id, begun_before=now - _GIVEN_BACK_WITHIN)
+        return True
 
-    await services.store.run(job, message=None, now=now)
-    services.changed.set()
+    if await services.store.run(job, message=None, now=now):
+        services.changed.set()
 
 
 async def needs_authorisation(
@@ -134,21 +147,31 @@ async def needs_authorisation(
         services.changed.set()
 
 
-async def _still_granted(services: Services, user_id: str) -> bool:
+async def granted_again(services: Services, channel_ids: Collection[str], now: datetime) -> None:
+    """Twitch sends everything of these channels: whose grant works need not be asked to connect again any more."""
+
+    async def job(transaction: Transaction) -> None:
+        for user_id in channel_ids:
+            if await connections.granted_again(transaction, PLATFORM, user_id, now):
+                _log.info("a streamer need not connect again after all", channel=user_id)
+
+    await services.store.run(job, message=None, now=now)
+
+
+async def _is_taken_back(services: Services, user_id: str, *, believed: bool) -> bool:
+    """Whether a grant is over; where there is none to ask about, or nobody to be asked, whether that is `believed`."""
     grant = await credentials.load(services.store, Vault(services.keys), PLATFORM, user_id)
     if grant is None or services.twitch is None:
-        return False
+        return believed
     try:
         if await services.twitch.oauth.validate(grant.access_token) is None:
             await services.twitch.helix.user_tokens.renewed(user_id, grant.access_token)
     except NotAuthorised:
-        return False
+        return True
     except ProviderError as error:
-        _log.warning(
-            "Twitch could not be asked whether a grant still holds, so its event is believed", error=str(error)
-        )
-        return False
-    return True
+        _log.warning("Twitch could not be asked whether a grant still holds", event_believed=believed, error=str(error))
+        return believed
+    return False
 
 
 # --- the bot's own account

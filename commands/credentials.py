@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from commands.connecting import LOGIN_KNOWN_FOR
 from moments.errors import MomentsError, NotAuthorised, ProviderBusy, ProviderDown, ProviderError, StoreError
 from moments.grants import Grant
-from storage import Store, Transaction, credentials, facts
+from storage import Store, Transaction, connections, credentials, facts
+from storage.connections import State
 from storage.credentials import USED_ONCE_IN, Held, Lost, Vault
 from storage.keys import SecretKeyError, SecretKeys
 
@@ -97,7 +100,7 @@ async def rotate(
 class StoredGrants:
     """The streamers' and the bot's grants, as `providers.twitch.GrantStore` asks for them.
 
-    `on_dead` hears the user id of everybody whose grant no longer works, and must bear to hear it twice.
+    `on_dead` hears the user id of everybody whose grant no longer works, once it is noted that they have to come back.
     """
 
     def __init__(
@@ -107,13 +110,10 @@ class StoredGrants:
         self._vault = vault
         self._clock = clock
         self._on_dead = on_dead
-        self._given: dict[str, str] = {}
-        """The access token each account was last given out with."""
         self._noted: dict[str, datetime] = {}
         self._asked_after: set[str] = set()
         """Whose grants are only being validated: that is no use of them."""
         self._sealed_elsewhere: set[str] = set()
-        self._burying = asyncio.Lock()
 
     async def load(self, user_id: str) -> Grant | None:
         """The account's grant; None when there is none that can be used."""
@@ -123,7 +123,10 @@ class StoredGrants:
         return grant
 
     async def save(self, grant: Grant) -> None:
-        """Keep a refreshed grant. Raises NotAuthorised when its owner has withdrawn it: it stays withdrawn."""
+        """Keep a refreshed grant.
+
+        Raises NotAuthorised when its owner has withdrawn it, which then stays so, or has granted anew meanwhile.
+        """
         now = self._clock()
 
         async def job(transaction: Transaction) -> bool:
@@ -131,23 +134,21 @@ class StoredGrants:
 
         if not await self._store.run(job, message=None, now=now):
             raise NotAuthorised("That grant was withdrawn.")
-        self._given[grant.user_id] = grant.access_token
 
-    async def dead(self, user_id: str) -> None:
-        """Use the account's grant no more, and tell; not when its owner has granted anew since it was given out."""
-        async with self._burying:
-            found = await credentials.find(self._store, self._vault, PLATFORM, user_id)
-            spoiled = found is Lost.SPOILED
-            if spoiled or (
-                isinstance(found, Grant) and self._given.get(user_id, found.access_token) == found.access_token
-            ):
-                await self._on_dead(user_id)  # first: if we die in between, it is told again, and not never
-                await self._mark_dead(user_id)
+    async def dead(self, grant: Grant) -> None:
+        """Use a grant no more, and tell; not when its owner has granted anew since it was given out."""
+        await self._bury(grant.user_id, grant.generation)
 
-    async def held(self) -> list[Held]:
-        """Every account whose grant is in use, those asked after longest ago first."""
+    async def due(self, asked_before: datetime) -> list[Held]:
+        """Every account whose grant is in use and was not asked after since an instant, the longest ago first."""
+        now = self._clock()
         return [
-            each for each in await credentials.held(self._store) if each.platform == PLATFORM and each.state == "ok"
+            each
+            for each in await credentials.held(self._store)
+            if each.platform == PLATFORM
+            and each.state == "ok"
+            # Later than now: the clock has been set back, and nobody knows how long ago that was.
+            and (each.validated_at is None or not asked_before < each.validated_at <= now)
         ]
 
     async def validate(self, api: "TwitchApi", user_id: str) -> None:
@@ -164,11 +165,11 @@ class StoredGrants:
             if validated is None:
                 await api.helix.user_tokens.renewed(user_id, grant.access_token)
             elif validated.user_id != user_id:
-                await self.dead(user_id)
+                await self.dead(grant)
             else:
                 await self._confirm(grant, validated)
-        except NotAuthorised:
-            await self.dead(user_id)
+        except NotAuthorised as refusal:
+            _log.debug("a grant is over", user_id=user_id, error=str(refusal))  # UserTokens has told so
         finally:
             self._asked_after.discard(user_id)
 
@@ -176,10 +177,9 @@ class StoredGrants:
         found = await credentials.find(self._store, self._vault, PLATFORM, user_id)
         match found:
             case Grant():
-                self._given[user_id] = found.access_token
                 return found
             case Lost.SPOILED:
-                await self.dead(user_id)
+                await self._bury_spoiled(user_id)
             case Lost.OTHER_KEY if user_id not in self._sealed_elsewhere:
                 self._sealed_elsewhere.add(user_id)
                 _log.error("a token is sealed with a key that is not in MOMENTS_SECRET_KEY: add it", user_id=user_id)
@@ -191,21 +191,32 @@ class StoredGrants:
             _log.warning("a streamer's grant reaches less far", user_id=grant.user_id, without=sorted(lost))
         # 0 is how Twitch says that a token has no end of its own.
         ends = now + timedelta(seconds=validated.expires_in) if validated.expires_in else None
+        known = replace(grant, login=validated.login, scopes=validated.scopes, expires_at=ends)
 
         async def job(transaction: Transaction) -> None:
-            who = PLATFORM, grant.user_id, validated.login
-            await credentials.validated(transaction, *who, validated.scopes, ends, now)
+            if await credentials.validated(transaction, known, now):
+                who = PLATFORM, known.user_id, known.login
+                await connections.learn_login(transaction, *who, until=now + LOGIN_KNOWN_FOR)
 
         await self._store.run(job, message=None, now=now)
 
-    async def _mark_dead(self, user_id: str) -> None:
+    async def _bury_spoiled(self, user_id: str) -> None:
+        generation = await credentials.generation(self._store, PLATFORM, user_id)
+        if await credentials.find(self._store, self._vault, PLATFORM, user_id) is Lost.SPOILED:
+            await self._bury(user_id, generation)
+
+    async def _bury(self, user_id: str, generation: int | None) -> None:
         now = self._clock()
 
         async def job(transaction: Transaction) -> bool:
-            return await credentials.mark_dead(transaction, PLATFORM, user_id, now)
+            was_in_use = await credentials.mark_dead(transaction, PLATFORM, user_id, generation, now)
+            if was_in_use:
+                await connections.change(transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now)
+            return was_in_use
 
         if await self._store.run(job, message=None, now=now):
             _log.warning("a grant no longer works; its owner has to connect again", user_id=user_id)
+            await self._on_dead(user_id)
 
     async def _note_use(self, user_id: str) -> None:
         now = self._clock()
@@ -235,7 +246,7 @@ async def validate_all(
 
     When Twitch is down or has had enough of us the rest waits for the next time; nothing is taken for dead.
     """
-    waiting = [each for each in await grants.held() if each.validated_at is None or each.validated_at <= asked_before]
+    waiting = await grants.due(asked_before)
     for each in waiting:
         try:
             await grants.validate(api, each.user_id)
@@ -253,8 +264,10 @@ async def validate_hourly(
     """Validate every grant now and then each hour, for ever; Twitch ends the access of who does not."""
     started = clock()
     while True:
+        now = clock()
+        started = min(started, now)  # a clock that was set back must not make everybody due at every look until then
         try:
-            await validate_all(grants, api, asked_before=max(started, clock() - ASKED_EVERY), sleep=sleep)
+            await validate_all(grants, api, asked_before=max(started, now - ASKED_EVERY), sleep=sleep)
         except MomentsError as error:
             _log.warning("tokens could not be looked after", error=str(error))
         except Exception:

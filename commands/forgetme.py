@@ -6,24 +6,17 @@ from commands import connecting
 from commands.model import Invocation, Reply
 from commands.registry import command
 from commands.services import Asked, Services
-from moments.errors import Repeated
+from moments.errors import Repeated, TooFast
+from moments.grants import Grant
 from moments.live import Author
 from moments.wording import counted
-from storage import (
-    Forgotten,
-    Message,
-    Transaction,
-    connections,
-    credentials,
-    ledger,
-    named_moderators,
-    own,
-    web_sessions,
-)
-from storage.connections import State
+from storage import Forgotten, Message, Transaction, credentials, ledger, own
 from storage.credentials import Vault
+from storage.purge import drop_api_data
 
 CONFIRM_WITHIN = timedelta(minutes=1)
+AGAIN_AFTER = timedelta(minutes=1)
+"""Being forgotten is much work for the store: nobody can ask for it at the speed of chat."""
 MOST_WAITING = 10_000
 
 
@@ -42,12 +35,20 @@ async def forgetme(call: Invocation) -> Reply:
     connected = await connecting.is_connected(call.services, author)
     if marks is None and not connected:
         return Reply("There is nothing of yours here.", private=True, kind="changed")
+    await _check_pause(call)
     while len(waiting) >= MOST_WAITING:
         del waiting[next(iter(waiting))]
     waiting[author[:2]] = Asked(call.arrived, call.heard.message_id)
     channel = " and disconnects your channel" if connected else ""
     what = f"This deletes your {counted(marks or 0, 'mark')} everywhere{channel}, for good."
     return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True, kind="changed")
+
+
+async def _check_pause(call: Invocation) -> None:
+    key, services = call.services.keys.derive(ledger.PURPOSE), call.services
+    before = await ledger.forgotten_at(services.store, ledger.erasure_digest(key, *call.heard.author[:2]))
+    if before is not None and timedelta(0) <= call.arrived - before < AGAIN_AFTER:
+        raise TooFast("You were forgotten a moment ago. Wait a minute, then type `forgetme` to delete what is new.")
 
 
 async def _forget(call: Invocation) -> Reply:
@@ -67,23 +68,18 @@ async def forget(services: Services, author: Author, now: datetime, message: Mes
     Raises Repeated when the message was handled before.
     """
     key, vault = services.keys.derive(ledger.PURPOSE), Vault(services.keys)
-    grants = [
-        await credentials.load(services.store, vault, *account)
-        for account in await own.accounts(services.store, author)
-    ]
 
     def digest(platform: str, user_id: str) -> str:
         return ledger.erasure_digest(key, platform, user_id)
 
-    async def job(transaction: Transaction) -> Forgotten:
-        for account in await own.accounts(transaction, author):
-            await web_sessions.end_all_of(transaction, *account)
-            await credentials.remove(transaction, *account)
-            await connections.change(transaction, *account, State.DISCONNECTED, now)
-            await named_moderators.forget(transaction, *account)
-        return await transaction.forget(author, digest, now)
+    async def job(transaction: Transaction) -> tuple[Forgotten, list[Grant | None]]:
+        accounts = await own.accounts(transaction, author)
+        grants = [await credentials.load(transaction, vault, *account) for account in accounts]
+        for account in accounts:
+            await drop_api_data(transaction, *account)
+        return await transaction.forget(author, digest, now), grants
 
-    gone = await services.store.run(job, message=message, now=now)
+    gone, grants = await services.store.run(job, message=message, now=now)
     services.changed.set()
     for grant in filter(None, grants):
         await connecting.give_back(services, grant)

@@ -22,6 +22,10 @@ from storage.ledger import account_key
 MOST_LISTED = 10
 NEEDED = MappingProxyType({"markers": MARKERS, "clips": CLIPS})
 """What the streamer must have granted for a setting to do anything."""
+PUBLISHED = " Everyone sees this channel's pages now, also what was marked while they were private."
+
+NAMED, UNNAMED = "named", "unnamed"
+"""What the audit says came of an account that was made a moderator by name, or is one no longer."""
 
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}")
 
@@ -91,8 +95,9 @@ async def _choose(call: Invocation, choice: Choice, word: str) -> str:
         await note(call, transaction, saved, "setup", target=choice.name, before=before, after=after)
         return True
 
-    now = "Now" if await call.write(change) else "Already so"
-    return f"{now}: {choice.name} {word}.{await _missing(call, choice, word)}"
+    changed = await call.write(change)
+    published = PUBLISHED if changed and (choice.name, word) == ("visibility", "public") else ""
+    return f"{'Now' if changed else 'Already so'}: {choice.name} {word}.{published}{await _missing(call, choice, word)}"
 
 
 async def _missing(call: Invocation, choice: Choice, word: str) -> str:
@@ -174,7 +179,7 @@ async def _moderator(call: Invocation, value: str) -> str:
         channel = await channels.stored(transaction, call.heard.place)
         added = await named_moderators.name(transaction, channel, who, call.arrived)
         if added:
-            await note(call, transaction, channel, "setup", target="moderator", after=account_key(who))
+            await note(call, transaction, channel, "setup", target=account_key(who), after=NAMED)
         return added
 
     now = "Now" if await call.write(add) else "Already"
@@ -189,7 +194,7 @@ async def _unmoderator(call: Invocation, value: str) -> str:
         channel = (await transaction.live(call.heard.place)).channel
         removed = await named_moderators.unname(transaction, channel, who)
         if removed:
-            await note(call, transaction, channel, "setup", target="moderator", before=account_key(who))
+            await note(call, transaction, channel, "setup", target=account_key(who), after=UNNAMED)
         return removed
 
     now = "Now no longer" if await call.write(take_back) else "Not"

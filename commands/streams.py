@@ -14,7 +14,8 @@ from moments.live import LiveChannel, Place
 from moments.notes import clean_name
 from moments.sessions import Status, ended, paused, resumed, started
 from moments.streams import Course, StreamState, course, off, on_stream, overdue
-from storage import Transaction, streams
+from storage import Transaction, connections, streams
+from storage.connections import State
 
 if TYPE_CHECKING:
     from providers.twitch.shapes import Stream  # a log is replayed without loading an HTTP client
@@ -88,6 +89,9 @@ async def reconcile(
 
 def _agreeing(place: Place, stream: "Stream | None", now: datetime) -> Act:
     async def act(transaction: Transaction) -> None:
+        connection = await connections.of_channel(transaction, *place[:2])
+        if connection is not None and connection.state is State.DISCONNECTED:
+            return  # while Helix was asked
         _, state = await _known(transaction, place)
         if _outdated(stream, state, now):
             return
@@ -159,6 +163,8 @@ async def _called(transaction: Transaction, place: Place, title: str, game: str,
     session = live.session
     if session is None or session.status is Status.ENDED or state is None or state.live_id is None:
         return  # what the next stream will be called is no name for this one
+    if await connections.is_over(transaction, *place[:2]):
+        return
     words = (clean_name(title), clean_name(game))
     kept = await streams.words(transaction, session)
     same = kept is not None and kept[:2] == words

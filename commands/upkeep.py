@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from commands import connecting
 from commands.services import Services
 from moments.errors import MomentsError
-from storage import Transaction
-from storage.purge import Purged, purge
+from moments.grants import Grant
+from storage import Transaction, credentials
+from storage.credentials import Vault
+from storage.purge import Purged, purge, unused_grants
 
 EVERY = 300.0
 """Seconds between two rounds."""
@@ -17,17 +20,21 @@ _log = structlog.get_logger("upkeep")
 
 
 async def clean(services: Services) -> Purged:
-    """One round. Whoever listens to channels hears when one was disconnected."""
+    """One round. Whoever listens to channels hears when one was disconnected, and Twitch that its tokens may go."""
     now = services.clock()
-    spared = [("twitch", services.twitch.bot_id)] if services.twitch else []
+    spared, vault = [("twitch", services.twitch.bot_id)] if services.twitch else [], Vault(services.keys)
 
-    async def job(transaction: Transaction) -> Purged:
-        return await purge(transaction, now, spared)
+    async def job(transaction: Transaction) -> tuple[Purged, list[Grant | None]]:
+        unused = await unused_grants(transaction, now, spared)
+        grants = [await credentials.load(transaction, vault, *account) for account in unused]
+        return await purge(transaction, now, spared), grants
 
-    purged = await services.store.run(job, message=None, now=now)
+    purged, grants = await services.store.run(job, message=None, now=now)
     if purged.grants:
         services.changed.set()
         _log.info("channels in which nothing happened for long were disconnected", channels=purged.grants)
+    for grant in filter(None, grants):
+        await connecting.give_back(services, grant)
     return purged
 
 

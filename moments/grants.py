@@ -17,3 +17,5 @@ class Grant:
     scopes: frozenset[str] = frozenset()
     expires_at: datetime | None = None
     """When the access token ends, as far as we were told."""
+    generation: int = field(default=0, compare=False)
+    """Which time of granting it is from, as the store tells: what is learnt of one is not meant for the next."""

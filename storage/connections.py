@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from moments.live import Place
 from storage._sqlite import from_microseconds, to_microseconds
+from storage.own import Asked
 from storage.reads import Reads
 from storage.transaction import Transaction
 
@@ -68,7 +69,32 @@ async def change(
     return bool(changed)
 
 
-async def of_channel(store: Reads, platform: str, platform_id: str) -> Connected | None:
+async def granted_again(transaction: Transaction, platform: str, platform_id: str, now: datetime) -> bool:
+    """The platform serves a channel again whose streamer was to be asked: they need not, if what they granted works.
+
+    Whether that was so. Whose tokens are dead or gone has to come all the same.
+    """
+    changed = await transaction.execute(
+        f"UPDATE connection SET state = 'connected', changed_at = ? WHERE channel_id = {_THE_CHANNEL}"  # noqa: S608 -- constants only
+        " AND state = 'needs_authorisation'"
+        " AND EXISTS (SELECT 1 FROM credential WHERE platform = ? AND user_id = ? AND state = 'ok')",
+        *(to_microseconds(now), platform, platform_id, platform, platform_id),
+    )
+    return bool(changed)
+
+
+async def is_over(store: Asked, platform: str, platform_id: str) -> bool:
+    """Whether a channel's streamer has taken back their leave: nothing is kept that its platform tells (PRIV-6)."""
+    found = await store.fetch(
+        f"SELECT 1 FROM connection WHERE channel_id = {_THE_CHANNEL} AND (state = 'disconnected'"  # noqa: S608 -- constants only
+        " OR state = 'needs_authorisation'"
+        " AND NOT EXISTS (SELECT 1 FROM credential WHERE platform = ? AND user_id = ?))",
+        *(platform, platform_id, platform, platform_id),
+    )
+    return bool(found)
+
+
+async def of_channel(store: Asked, platform: str, platform_id: str) -> Connected | None:
     """A channel's connection, whatever its state; None for one that never was connected."""
     where = f"{_SELECT} WHERE channel.platform = ? AND channel.platform_id = ?"
     return next((_connected(*row) for row in await store.fetch(where, platform, platform_id)), None)

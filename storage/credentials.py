@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from moments.grants import Grant
 from storage._sqlite import Connection, from_microseconds, to_microseconds
 from storage.facts import KEY_FINGERPRINT
 from storage.keys import SecretKeys
+from storage.own import Asked
 from storage.reads import Reads
 from storage.transaction import Transaction
 
@@ -27,6 +29,8 @@ USED_ONCE_IN = timedelta(hours=1)
 _VERSION = "v1"
 _NONCE_BYTES = 12
 _KEY_ID_CHARACTERS = 12
+_GENERATION_BITS = 56
+"""Drawn, not counted: a row that was removed must not be taken for the next one. No longer than a date is (checks)."""
 
 Kind = Literal["access", "refresh"]
 
@@ -119,13 +123,16 @@ def _bytes(text: str) -> bytes:
 
 
 # --- what is kept
+#
+# Each granting is a generation of its own. While Twitch is asked about one, its owner may grant anew: what was learnt
+# then is written only while the row is still of the generation it was asked about.
 
 _SAVE = (
     "INSERT INTO credential (platform, user_id, login, access, refresh, scopes, expires_at, validated_at, used_at,"
-    " updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (platform, user_id) DO UPDATE SET"
+    " updated_at, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (platform, user_id) DO UPDATE SET"
     " login = excluded.login, access = excluded.access, refresh = excluded.refresh, scopes = excluded.scopes,"
     " state = 'ok', expires_at = excluded.expires_at, validated_at = excluded.validated_at,"
-    " used_at = excluded.used_at, updated_at = excluded.updated_at"
+    " used_at = excluded.used_at, updated_at = excluded.updated_at, generation = excluded.generation"
 )
 
 
@@ -137,33 +144,35 @@ async def save(transaction: Transaction, vault: Vault, grant: Grant, now: dateti
         *(grant.platform, grant.user_id, grant.login),
         *_sealed(vault, grant),
         *(_words(grant.scopes), _or_none(grant.expires_at), at, at, at),
+        secrets.randbits(_GENERATION_BITS),
     )
 
 
 async def renew(transaction: Transaction, vault: Vault, grant: Grant, now: datetime) -> bool:
-    """Keep a refreshed grant; False, and nothing is kept, when it was withdrawn meanwhile."""
+    """Keep a refreshed grant; False, and nothing is kept, when it was withdrawn or granted anew meanwhile."""
     changed = await transaction.execute(
         "UPDATE credential SET login = ?, access = ?, refresh = ?, scopes = ?, expires_at = ?, validated_at = ?,"
-        " updated_at = ? WHERE platform = ? AND user_id = ? AND state = 'ok'",
+        " updated_at = ? WHERE platform = ? AND user_id = ? AND state = 'ok' AND generation = ?",
         *(grant.login, *_sealed(vault, grant), _words(grant.scopes), _or_none(grant.expires_at)),
-        *(to_microseconds(now), to_microseconds(now), grant.platform, grant.user_id),
+        *(to_microseconds(now), to_microseconds(now), grant.platform, grant.user_id, grant.generation),
     )
     return bool(changed)
 
 
-async def load(store: Reads, vault: Vault, platform: str, user_id: str) -> Grant | None:
+async def load(store: Asked, vault: Vault, platform: str, user_id: str) -> Grant | None:
     """The grant, when there is one that can be used."""
     found = await find(store, vault, platform, user_id)
     return found if isinstance(found, Grant) else None
 
 
-async def find(store: Reads, vault: Vault, platform: str, user_id: str) -> Grant | Lost | None:
+async def find(store: Asked, vault: Vault, platform: str, user_id: str) -> Grant | Lost | None:
     """The grant, or why it cannot be used, or None for somebody who never granted anything."""
     rows = await store.fetch(
-        "SELECT access, refresh, login, scopes, state, expires_at FROM credential WHERE platform = ? AND user_id = ?",
+        "SELECT access, refresh, login, scopes, state, expires_at, generation FROM credential"
+        " WHERE platform = ? AND user_id = ?",
         *(platform, user_id),
     )
-    for access, refresh, login, scopes, state, expires_at in rows:
+    for access, refresh, login, scopes, state, expires_at, generation in rows:
         if state == Lost.DEAD:
             return Lost.DEAD
         try:
@@ -171,8 +180,14 @@ async def find(store: Reads, vault: Vault, platform: str, user_id: str) -> Grant
         except Unopenable:
             ours = vault.knows_key_of(access) and vault.knows_key_of(refresh)
             return Lost.SPOILED if ours else Lost.OTHER_KEY
-        return Grant(platform, user_id, login, *opened, frozenset(scopes.split()), _instant(expires_at))
+        return Grant(platform, user_id, login, *opened, frozenset(scopes.split()), _instant(expires_at), generation)
     return None
+
+
+async def generation(store: Asked, platform: str, user_id: str) -> int | None:
+    """Which granting the account's row is from, whatever its state; None when there is no row."""
+    rows = await store.fetch("SELECT generation FROM credential WHERE platform = ? AND user_id = ?", platform, user_id)
+    return int(rows[0][0]) if rows else None
 
 
 async def held(store: Reads) -> list[Held]:
@@ -187,30 +202,30 @@ async def held(store: Reads) -> list[Held]:
     ]
 
 
-async def mark_dead(transaction: Transaction, platform: str, user_id: str, now: datetime) -> bool:
-    """Use a grant no more; whether it was in use until now."""
+async def mark_dead(
+    transaction: Transaction, platform: str, user_id: str, generation: int | None, now: datetime
+) -> bool:
+    """Use a grant of this generation no more; whether it was in use until now."""
     changed = await transaction.execute(
-        "UPDATE credential SET state = 'dead', updated_at = ? WHERE platform = ? AND user_id = ? AND state = 'ok'",
-        *(to_microseconds(now), platform, user_id),
+        "UPDATE credential SET state = 'dead', updated_at = ?"
+        " WHERE platform = ? AND user_id = ? AND state = 'ok' AND generation = ?",
+        *(to_microseconds(now), platform, user_id, generation),
     )
     return bool(changed)
 
 
-async def validated(
-    transaction: Transaction,
-    platform: str,
-    user_id: str,
-    login: str,
-    scopes: Iterable[str],
-    expires_at: datetime | None,
-    now: datetime,
-) -> None:
-    """Note what the platform has just said of a grant: its owner's present login, and how far it reaches by now."""
-    await transaction.execute(
+async def validated(transaction: Transaction, grant: Grant, now: datetime) -> bool:
+    """Note what the platform has just said of a grant: its owner's present login, how far it reaches, when it ends.
+
+    False, and nothing is noted, when it was withdrawn or granted anew meanwhile.
+    """
+    changed = await transaction.execute(
         "UPDATE credential SET login = ?, scopes = ?, expires_at = ?, validated_at = ?"
-        " WHERE platform = ? AND user_id = ?",
-        *(login, _words(scopes), _or_none(expires_at), to_microseconds(now), platform, user_id),
+        " WHERE platform = ? AND user_id = ? AND generation = ?",
+        *(grant.login, _words(grant.scopes), _or_none(grant.expires_at), to_microseconds(now)),
+        *(grant.platform, grant.user_id, grant.generation),
     )
+    return bool(changed)
 
 
 async def used(transaction: Transaction, platform: str, user_id: str, now: datetime) -> None:

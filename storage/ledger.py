@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from moments.live import Author
-from storage._sqlite import Connection
+from storage._sqlite import Connection, from_microseconds
+from storage.own import Asked
 
 PURPOSE = "erasure ledger"
 """What its key is derived for (storage.keys)."""
@@ -83,6 +85,12 @@ async def read(connection: Connection) -> Ledger:
     """The whole ledger of a database."""
     found = await connection.execute_fetchall("SELECT digest, forgotten_at FROM forgotten")
     return {row[0]: row[1] for row in found}
+
+
+async def forgotten_at(store: Asked, digest: str) -> datetime | None:
+    """When somebody was forgotten last; None when they never were."""
+    found = await store.fetch("SELECT forgotten_at FROM forgotten WHERE digest = ?", digest)
+    return from_microseconds(found[0][0]) if found else None
 
 
 async def merge(connection: Connection, other: Ledger) -> None:

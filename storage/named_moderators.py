@@ -43,8 +43,3 @@ async def named(store: Reads, channel: Channel) -> list[Author]:
         channel.id,
     )
     return [Author(*row) for row in found]
-
-
-async def forget(transaction: Transaction, platform: str, user_id: str) -> None:
-    """Take an account off every channel's list."""
-    await transaction.execute("DELETE FROM named_moderator WHERE platform = ? AND user_id = ?", platform, user_id)

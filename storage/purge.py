@@ -1,6 +1,6 @@
 """How long everything about people is kept: the one table of it, and the purge that keeps to it (PRIV-1, PRIV-6)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -108,13 +108,13 @@ RETENTION: tuple[Kept, ...] = (
     ),
     Kept(
         "Permissions of streamers",
-        "the keys Twitch gave us when you connected your channel, encrypted, and what they allow",
+        "the keys Twitch gave us when you connected your channel, encrypted, your login, and what they allow",
         "to be in your chat, and for the extras you switched on",
         (
             *("credential.platform", "credential.user_id", "credential.login", "credential.access"),
             *("credential.refresh", "credential.scopes"),
         ),
-        lasts=GRANT_UNUSED,
+        until=f"until you disconnect or take it back; {_length(GRANT_UNUSED)} after the last use and your last stream",
     ),
     Kept(
         "Connections",
@@ -135,7 +135,7 @@ RETENTION: tuple[Kept, ...] = (
     ),
     Kept(
         "Logins",
-        "who is logged in, since when, and the time of the last page",
+        "which account is logged in, the name it had then, since when, and the time of the last page",
         "to know you again on the next page",
         (
             *("web_session.id", "web_session.secret_digest", "web_session.platform", "web_session.user_id"),
@@ -163,7 +163,7 @@ RETENTION: tuple[Kept, ...] = (
     ),
     Kept(
         "Moderators by name",
-        "accounts a streamer has named as moderators of their pages",
+        "accounts a streamer has named as moderators of their pages, and the name each had then",
         "to let them in",
         (
             *("named_moderator.platform", "named_moderator.user_id", "named_moderator.display_name"),
@@ -173,7 +173,7 @@ RETENTION: tuple[Kept, ...] = (
     ),
     Kept(
         "Blocks",
-        "accounts that may not mark in a channel, and who decided that",
+        "accounts that may not mark in a channel, the name each had when it was blocked, and who decided that",
         "so that a block outlives a new name and `forgetme`",
         (
             *("barred.platform", "barred.user_id", "barred.display_name", "barred.barred_by"),
@@ -206,7 +206,7 @@ class Purged(NamedTuple):
     """With them their channels were disconnected."""
 
 
-async def purge(transaction: Transaction, now: datetime, spared: Iterable[tuple[str, str]] = ()) -> Purged:
+async def purge(transaction: Transaction, now: datetime, spared: Collection[tuple[str, str]] = ()) -> Purged:
     """Delete what has been kept for as long as RETENTION allows.
 
     The grants of `spared` accounts (platform, user id) stay: the bot's own is needed even while nobody streams.
@@ -224,7 +224,7 @@ async def purge(transaction: Transaction, now: datetime, spared: Iterable[tuple[
         await transaction.execute(
             "UPDATE web_session SET moderates = '[]', moderates_at = NULL WHERE moderates_at <= ?", a_day_ago
         ),
-        await _purge_grants(transaction, now, frozenset(spared)),
+        await _purge_grants(transaction, now, spared),
     )
 
 
@@ -290,10 +290,19 @@ _UNUSED = (
 )
 
 
-async def _purge_grants(transaction: Transaction, now: datetime, spared: frozenset[tuple[str, str]]) -> int:
+async def unused_grants(
+    transaction: Transaction, now: datetime, spared: Collection[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """(platform, user id) of whose tokens the purge would delete; the platform should be told of it."""
+    kept = frozenset(spared)
     found = await transaction.fetch(_UNUSED, to_microseconds(now - GRANT_UNUSED))
-    unused = [(platform, user_id) for platform, user_id in found if (platform, user_id) not in spared]
+    return [(platform, user_id) for platform, user_id in found if (platform, user_id) not in kept]
+
+
+async def _purge_grants(transaction: Transaction, now: datetime, spared: Collection[tuple[str, str]]) -> int:
+    unused = await unused_grants(transaction, now, spared)
     for account in unused:
         await credentials.remove(transaction, *account)
         await connections.change(transaction, *account, connections.State.DISCONNECTED, now)
+        await drop_api_data(transaction, *account)
     return len(unused)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from commands.audit import Entry
 from commands.choices import DEFAULT
 from commands.connecting import CLIPS, MARKERS, SEAT
+from commands.setup import NAMED, UNNAMED
 from web_export.choosing import ASKED
 
 _SCOPES = {SEAT: "be in chat", MARKERS: "stream markers", CLIPS: "clips"}
@@ -12,11 +13,8 @@ _SCOPES = {SEAT: "be in chat", MARKERS: "stream markers", CLIPS: "clips"}
 
 def account_in(entry: Entry) -> str:
     """The key of the account an act is about; empty for an act about none."""
-    if entry.act in {"bar", "unbar"}:
-        return entry.target
-    if entry.act == "setup" and entry.target == "moderator":
-        return entry.after or entry.before
-    return ""
+    is_about_one = entry.act in {"bar", "unbar"} or (entry.act == "setup" and entry.after in {NAMED, UNNAMED})
+    return entry.target if is_about_one else ""
 
 
 def in_words(entry: Entry, name: str) -> str:
@@ -31,8 +29,8 @@ def _just(sentence: str) -> Callable[[Entry, str], str]:
 def _setup(entry: Entry, name: str) -> str:
     if entry.target == "links":
         return "Ended all links into this channel"
-    if entry.target == "moderator":
-        return f"{name} {'moderates' if entry.after else 'no longer moderates'} these pages"
+    if entry.after in {NAMED, UNNAMED}:
+        return f"{name} {'moderates' if entry.after == NAMED else 'no longer moderates'} these pages"
     asked = ASKED.get(entry.target)
     offered = dict(asked.offered) if asked else {}
     before, after = (offered.get(word, "as usual" if word == DEFAULT else word) for word in (entry.before, entry.after))

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from moments.errors import NotAuthorised, ProviderRefused, ProviderUnreadable
+from moments.errors import NotAuthorised, ProviderError, ProviderRefused, ProviderUnreadable
 from moments.grants import Grant
 from providers.http import Answer, Http
 from providers.twitch import shapes
@@ -109,7 +110,15 @@ class TwitchOAuth:
         client's, or not the identity's. Never repeated: a code is good once.
         """
         answer = await self._token(grant_type="authorization_code", code=code, redirect_uri=redirect_uri)
-        grant, claims = self._grant(answer), _claims(answer.json)
+        grant = self._grant(answer)
+        try:
+            return await self._proven(grant, _claims(answer.json))
+        except ProviderError:
+            with suppress(ProviderError):
+                await self.revoke(grant.access_token)  # nobody else knows of it (AUTH-4)
+            raise
+
+    async def _proven(self, grant: Grant, claims: Mapping[str, Any] | None) -> Exchanged:
         validated = await self.validate(grant.access_token)
         if validated is None or not validated.user_id:
             raise NotAuthorised("GET /oauth2/validate: no person's token of ours")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import stamina
@@ -20,10 +21,13 @@ class GrantStore(Protocol):
         """The account's grant; None when there is none, or it is dead."""
 
     async def save(self, grant: Grant) -> None:
-        """Keep the grant instead of the one before; durable on return."""
+        """Keep the grant instead of the one it was refreshed from; durable on return.
 
-    async def dead(self, user_id: str) -> None:
-        """The account's grant no longer works; only its owner can mend that."""
+        NotAuthorised, and nothing is kept, when that one was withdrawn or its owner has granted anew meanwhile.
+        """
+
+    async def dead(self, grant: Grant) -> None:
+        """The grant no longer works; only its owner can mend that. One that was granted since is not meant."""
 
 
 class Token(Protocol):
@@ -82,7 +86,8 @@ class UserTokens:
         return grant
 
     async def renewed(self, user_id: str, rejected: str) -> Grant:
-        """A grant whose access token is not `rejected`: refreshed, unless somebody has done so in the meantime.
+        """A grant whose access token is not `rejected`: refreshed, unless somebody has done so, or its owner has
+        granted anew, in the meantime.
 
         NotAuthorised, with the grant marked dead, when Twitch no longer knows it.
         """
@@ -93,8 +98,11 @@ class UserTokens:
 
         Otherwise Helix is in trouble, and no streamer should have to come back for that.
         """
-        if await self._oauth.validate(rejected) is None:
-            await self._store.dead(user_id)
+        if await self._oauth.validate(rejected) is not None:
+            return
+        grant = await self._store.load(user_id)
+        if grant is not None and grant.access_token == rejected:
+            await self._store.dead(grant)
 
     async def settle(self) -> None:
         """Wait for the refreshes under way: before the HTTP client and the store are closed."""
@@ -105,9 +113,18 @@ class UserTokens:
         if grant.access_token != rejected:
             return grant
         try:
-            fresh = await self._oauth.refresh(grant)
+            return await self._refreshed(grant)
         except NotAuthorised:
-            await self._store.dead(user_id)
+            newer = await self._store.load(user_id)
+            if newer is None or newer.access_token == rejected:
+                raise
+            return newer
+
+    async def _refreshed(self, grant: Grant) -> Grant:
+        try:
+            fresh = replace(await self._oauth.refresh(grant), generation=grant.generation)
+        except NotAuthorised:
+            await self._store.dead(grant)
             raise
         async for attempt in stamina.retry_context(on=StoreError, attempts=5, timeout=30):
             with attempt:

@@ -7,18 +7,26 @@ import pytest
 
 from commands import connecting
 from commands.authority import Viewer, role_of
-from moments.errors import NotAllowed
+from commands.forgetme import forget
+from commands.model import Heard, Invocation, Platform
+from commands.registry import COMMANDS
+from commands.upkeep import clean
+from moments.errors import NotAllowed, ProviderDown
 from moments.grants import Grant
 from moments.live import Author, Place
 from moments.people import Role
-from moments.sessions import Channel
+from moments.sessions import Channel, started
 from providers.twitch import oauth
-from storage import credentials
+from storage import Transaction, credentials
+from storage._sqlite import to_microseconds
 from storage.connections import State
 from storage.credentials import Vault
 from tests.databases import change
 from tests.fake_twitch.people import FakeUser
 from tests.twitch_site import Town, open_town, rows
+
+TAKEN_BACK = "authorization_revoked"
+"""How Twitch says so."""
 
 
 @pytest.fixture
@@ -103,7 +111,7 @@ async def test_AUTH_10_what_is_taken_back_on_twitch_ends_tokens_and_logins(town:
     await phone.log_in(town.twitch.user("one"))
     town.passes(minutes=3)
     town.twitch.tokens.end_grants(user)
-    await connecting.revoked(town.services, user.id, town.watch.now)
+    await connecting.revoked(town.services, user.id, TAKEN_BACK, town.watch.now)
     assert await grant_of(town, user) is None
     assert await state(town, user) is State.NEEDS_AUTHORISATION
     assert rows(town.path, "web_session") == []
@@ -115,25 +123,163 @@ async def test_giving_back_a_logins_token_is_no_revocation(town: Town) -> None:
     user, phone = await connected(town, "one"), town.somebody()
     await phone.log_in(user)
     for _ in range(2):
-        await connecting.revoked(town.services, user.id, town.watch.now)
+        await connecting.revoked(town.services, user.id, TAKEN_BACK, town.watch.now)
         assert await state(town, user) is State.CONNECTED
         assert await grant_of(town, user)
         town.passes(hours=5)  # the access token is over by then, the grant is not
     assert len(rows(town.path, "web_session")) == 1
     viewer = town.somebody()
     await viewer.log_in(town.twitch.user("viewer"))
-    await connecting.revoked(town.services, town.twitch.user("viewer").id, town.watch.now)
+    await connecting.revoked(town.services, town.twitch.user("viewer").id, TAKEN_BACK, town.watch.now)
     assert len(rows(town.path, "web_session")) == 2
+
+
+async def test_a_revocation_believed_while_twitch_is_away_is_one_that_says_it_was_taken_back(town: Town) -> None:
+    user, gone = await connected(town, "one"), await connected(town, "two")
+    town.twitch.faults.add("GET", "/oauth2/validate", status=503, times=None)
+    for status in ("chat_user_banned", "moderator_removed", "version_removed", "notification_failures_exceeded"):
+        await connecting.revoked(town.services, user.id, status, town.watch.now)
+        assert await grant_of(town, user)
+        assert await state(town, user) is State.CONNECTED
+    for status, other in (("authorization_revoked", user), ("user_removed", gone)):
+        await connecting.revoked(town.services, other.id, status, town.watch.now)
+        assert await grant_of(town, other) is None
+        assert await state(town, other) is State.NEEDS_AUTHORISATION
+
+
+async def test_a_ban_of_the_bot_says_nothing_of_a_grant_that_cannot_be_asked_about(town: Town) -> None:
+    user = await connected(town, "one")
+    change(town.path, "UPDATE credential SET state = 'dead'")
+    await connecting.revoked(town.services, user.id, "chat_user_banned", town.watch.now)
+    assert len(rows(town.path, "credential")) == 1
+    await connecting.revoked(town.services, user.id, TAKEN_BACK, town.watch.now)
+    assert rows(town.path, "credential") == []
+
+
+async def test_AUTH_10_whatever_status_says_so_a_grant_that_twitch_no_longer_knows_goes(town: Town) -> None:
+    user = await connected(town, "one")
+    town.twitch.tokens.end_grants(user)
+    await connecting.revoked(town.services, user.id, "version_removed", town.watch.now)
+    assert rows(town.path, "credential") == []
+    assert await state(town, user) is State.NEEDS_AUTHORISATION
+
+
+async def test_who_connects_while_a_revocation_is_looked_into_keeps_what_they_granted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await connected(town, "one")
+    town.twitch.tokens.end_grants(user)
+    validate = town.api.oauth.validate
+
+    async def slow(token: str) -> object:
+        said = await validate(token)
+        await connected(town, "one")
+        return said
+
+    monkeypatch.setattr(town.api.oauth, "validate", slow)
+    await connecting.revoked(town.services, user.id, TAKEN_BACK, town.watch.now)
+    monkeypatch.undo()
+    kept = await grant_of(town, user)
+    assert kept is not None
+    assert await town.api.oauth.validate(kept.access_token) is not None
+    assert await state(town, user) is State.CONNECTED
+
+
+async def test_who_connects_while_a_revocation_cannot_be_looked_into_keeps_what_they_granted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await connected(town, "one")
+
+    async def slow(_token: str) -> object:
+        await connected(town, "one")
+        raise ProviderDown("GET /oauth2/validate: 503")
+
+    monkeypatch.setattr(town.api.oauth, "validate", slow)
+    await connecting.revoked(town.services, user.id, TAKEN_BACK, town.watch.now)
+    assert await grant_of(town, user)
+    assert await state(town, user) is State.CONNECTED
+
+
+async def test_who_was_refused_for_a_while_need_not_connect_again_when_their_grant_works(town: Town) -> None:
+    fine, dead, taken, left = [await connected(town, name) for name in ("fine", "dead", "taken", "left")]
+    for user in (fine, dead, taken):
+        await connecting.needs_authorisation(town.services, user.id, town.watch.now)
+    change(town.path, f"UPDATE credential SET state = 'dead' WHERE user_id = '{dead.id}'")  # noqa: S608 -- a number
+    change(town.path, f"DELETE FROM credential WHERE user_id = '{taken.id}'")  # noqa: S608 -- a number
+    await connecting.disconnect(town.services, left.id, one_of(left), town.watch.now)
+    everybody = [user.id for user in (fine, dead, taken, left)]
+    await connecting.granted_again(town.services, everybody, town.watch.now)
+    assert [await state(town, user) for user in (fine, dead, taken, left)] == [
+        State.CONNECTED,
+        State.NEEDS_AUTHORISATION,
+        State.NEEDS_AUTHORISATION,
+        State.DISCONNECTED,
+    ]
 
 
 async def test_who_disconnected_stays_so_whatever_twitch_says_afterwards(town: Town) -> None:
     user = await connected(town, "one")
     assert await connecting.disconnect(town.services, user.id, one_of(user), town.watch.now)
-    await connecting.revoked(town.services, user.id, town.watch.now)
+    await connecting.revoked(town.services, user.id, TAKEN_BACK, town.watch.now)
     await connecting.needs_authorisation(town.services, user.id, town.watch.now)
     assert await state(town, user) is State.DISCONNECTED
     assert await connecting.disconnect(town.services, user.id, one_of(user), town.watch.now)
     assert [row[6] for row in rows(town.path, "audit")] == ["connect", "disconnect"]
+
+
+async def learned(town: Town, user: FakeUser) -> None:
+    """What Twitch told of a channel lately, kept in each place there is for it."""
+    at = to_microseconds(town.watch.now)
+    place, until = Place("twitch", user.id, user.login), at + 10**10
+
+    async def job(transaction: Transaction) -> None:
+        live = await transaction.live(place)
+        await transaction.save_session(
+            place, started(live.session, live.channel, "", "", town.watch.now, "s" + user.id)
+        )
+        await transaction.execute("INSERT INTO api_stream SELECT id, 'twitch', 'T', 'G', ?, ? FROM session", at, until)
+        await transaction.execute(
+            "INSERT INTO api_archive SELECT 'twitch', '1', id, 's', 'T', 0, 60, '[]', ?, ? FROM channel"
+            " WHERE platform_id = ?",
+            *(at, until, user.id),
+        )
+
+    await town.services.store.run(job, message=None, now=town.watch.now)
+
+
+async def test_PRIV_6_of_a_forgotten_streamer_nothing_is_left_that_twitch_told(town: Town) -> None:
+    user = await connected(town, "one")
+    await learned(town, user)
+    await forget(town.services, one_of(user), town.watch.now)
+    assert rows(town.path, "api_stream") + rows(town.path, "api_archive") == []
+    assert (await channel_of(town, user)).login == ""
+    assert rows(town.path, "credential") == []
+    assert await state(town, user) is State.DISCONNECTED
+    assert [request.path for request in town.twitch.requests] == ["/oauth2/revoke"]
+
+
+async def test_PRIV_6_a_token_nobody_needed_is_given_back(town: Town) -> None:
+    user = await connected(town, "one")
+    grant = await grant_of(town, user)
+    assert grant is not None
+    town.passes(days=91)
+    assert (await clean(town.services)).grants == 1
+    given = [request.form["token"] for request in town.twitch.requests if request.path == "/oauth2/revoke"]
+    assert given == [grant.access_token]
+    assert (await clean(town.services)).grants == 0
+    assert len(town.twitch.requests) == 1
+
+
+async def test_AZ_8_PRIV_4_no_act_names_a_forgotten_moderator(town: Town) -> None:
+    rosa, ben = await connected(town, "rosa"), town.twitch.user("ben")
+    by = Heard(Platform("twitch"), Place("twitch", rosa.id, "Rosa"), one_of(rosa), Role.BROADCASTER, "", town.watch.now)
+    for word in ("moderator ben", "unmoderator ben", "moderator ben"):
+        await COMMANDS["setup"].run(Invocation(town.services, by, town.watch.now), word)
+    acts = [row[6:] for row in rows(town.path, "audit")][1:]
+    assert acts == [("setup", f"twitch:{ben.id}", "", made) for made in ("named", "unnamed", "named")]
+    await forget(town.services, one_of(ben), town.watch.now)
+    assert ben.id not in str(rows(town.path, "audit"))
+    assert rows(town.path, "named_moderator") == []
 
 
 async def test_the_bots_code_is_kept_as_a_digest_and_good_once(town: Town) -> None:

@@ -38,6 +38,31 @@ async def test_marks_of_the_same_batch_made_after_forgetting_stay(live: Chat) ->
     assert [mark.note for mark in await live.marks()] == ["after"]
 
 
+async def test_who_was_just_forgotten_cannot_be_again_at_the_speed_of_chat(live: Chat) -> None:
+    wait = "You were forgotten a moment ago. Wait a minute, then type !forgetme to delete what is new."
+    await live.says("<rook> !clip one")
+    await live.says("<rook> !forgetme")
+    assert (await live.says("<rook> !forgetme")).startswith("Forgotten")
+    await live.says("<rook> !clip two")
+    live.passes(59)
+    for _ in range(3):
+        assert await live.says("<rook> !forgetme") == wait
+    await live.says("<mika> !clip three")
+    assert (await live.says("<mika> !forgetme")).startswith("This deletes")  # nobody else waits
+    live.passes(1)
+    assert (await live.says("<rook> !forgetme")).startswith("This deletes")
+    assert (await live.says("<rook> !forgetme")).startswith("Forgotten")
+
+
+async def test_a_clock_that_was_set_back_keeps_nobody_from_being_forgotten(live: Chat) -> None:
+    await live.says("<rook> !clip one")
+    await live.says("<rook> !forgetme")
+    await live.says("<rook> !forgetme")
+    await live.says("<rook> !clip two")
+    live.passes(-3600)
+    assert (await live.says("<rook> !forgetme")).startswith("This deletes")
+
+
 async def test_one_message_delivered_twice_is_not_said_twice(live: Chat) -> None:
     await live.says("<rook> !clip one", message_id="c")
     assert (await live.says("<rook> !forgetme", message_id="f")).startswith("This deletes")

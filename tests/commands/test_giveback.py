@@ -215,7 +215,7 @@ async def test_without_the_permission_it_says_where_to_give_it(crowd: Recorded) 
     said = "Moments may not make clips here yet: the streamer allows it at http://localhost:8080/twitch/connect"
     assert await crowd.says("!promote #2") == said
     assert crowd.asked("videos/clips", "POST") == 0
-    await connecting.revoked(crowd.services, crowd.owl.id, crowd.watch())
+    await connecting.revoked(crowd.services, crowd.owl.id, "authorization_revoked", crowd.watch())
     await crowd.connect()
     await crowd.twitch.revoke(crowd.owl)
     assert await crowd.says("!promote #2") == said

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 from commands.credentials import ASKED_EVERY, WRONG_KEY, StoredGrants, check_key, validate_all, validate_hourly
 from moments.errors import NotAuthorised, ProviderDown, StoreError
 from moments.grants import Grant
+from moments.live import Place
 from providers.http import open_http
 from providers.twitch import Endpoints, Helix, TwitchApi, TwitchOAuth
-from storage import Store, Transaction, credentials, facts, open_store
+from storage import Store, Transaction, channels, connections, credentials, facts, open_store
 from storage.credentials import Vault
 from storage.keys import SecretKeyError, SecretKeys
 from tests.chat import DEFAULTS, EVENING, Watch
@@ -112,17 +113,77 @@ async def test_a_dead_grant_is_told_once_and_stops_nobody_else(desk: Desk) -> No
     assert desk.told == [rosa.id]
     assert await desk.grants.load(rosa.id) is None
     assert await desk.grants.load(ben.id) is not None
-    await asyncio.gather(*(desk.grants.dead(ben.id) for _ in range(3)))
+    his = await desk.loaded(ben)
+    await asyncio.gather(*(desk.grants.dead(his) for _ in range(3)))
     assert desk.told == [rosa.id, ben.id]
 
 
 async def test_who_has_connected_again_meanwhile_is_not_told_that_the_old_grant_is_dead(desk: Desk) -> None:
     rosa = await desk.granted("rosa")
-    await desk.loaded(rosa)
+    before = await desk.loaded(rosa)
     await desk.granted("rosa")
-    await desk.grants.dead(rosa.id)
+    await desk.loaded(rosa)  # handed out to somebody else
+    await desk.grants.dead(before)
     assert desk.told == []
     assert await desk.grants.load(rosa.id) is not None
+
+
+@pytest.mark.parametrize("still_good", [True, False])
+async def test_a_refresh_under_way_does_not_touch_what_was_granted_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, still_good: bool
+) -> None:
+    rosa = await desk.granted("rosa")
+    old = await desk.loaded(rosa)
+    if not still_good:
+        desk.twitch.tokens.end_grants(rosa)
+    refresh = desk.api.oauth.refresh
+
+    async def slow(grant: Grant) -> Grant:
+        try:
+            return await refresh(grant)
+        finally:
+            await desk.granted("rosa")  # while Twitch's answer was on its way
+            await desk.loaded(rosa)
+
+    monkeypatch.setattr(desk.api.oauth, "refresh", slow)
+    found = await desk.api.helix.user_tokens.renewed(rosa.id, old.access_token)
+    assert found == await desk.loaded(rosa)
+    assert await desk.api.oauth.validate(found.access_token) is not None
+    assert (await desk.row(rosa)).state == "ok"
+    assert desk.told == []
+    assert desk.asked("/oauth2/token") == 1
+
+
+async def test_what_twitch_said_of_a_grant_is_not_noted_of_the_next_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rosa = await desk.granted("rosa", frozenset({"channel:bot"}))
+    validate = desk.api.oauth.validate
+
+    async def slow(token: str) -> object:
+        said = await validate(token)
+        await desk.granted("rosa", SCOPES | {"channel:manage:clips"})
+        return said
+
+    monkeypatch.setattr(desk.api.oauth, "validate", slow)
+    await desk.validate()
+    assert (await desk.row(rosa)).scopes == SCOPES | {"channel:manage:clips"}
+
+
+async def test_who_is_told_that_a_grant_is_dead_finds_it_noted(desk: Desk) -> None:
+    rosa = await desk.granted("rosa")
+    place = Place("twitch", rosa.id, "Rosa")
+
+    async def connect(transaction: Transaction) -> None:
+        await transaction.save_settings(place, (await transaction.live(place)).channel)
+        await connections.connect(transaction, place, SCOPES, desk.watch.now)
+
+    await desk.do(connect)
+    await desk.grants.dead(await desk.loaded(rosa))
+    found = await connections.of_channel(desk.store, *place[:2])
+    assert found is not None
+    assert found.state is connections.State.NEEDS_AUTHORISATION
+    assert desk.told == [rosa.id]
 
 
 async def test_a_refresh_that_ends_after_a_disconnect_brings_no_token_back(desk: Desk) -> None:
@@ -156,7 +217,6 @@ async def test_KEY_3_what_a_key_seals_that_is_not_listed_is_not_taken_for_dead(d
     with capture_logs() as logged:
         for _ in range(2):
             assert await desk.grants.load(rosa.id) is None
-        await desk.grants.dead(rosa.id)
         await desk.validate()
     assert desk.told == []
     assert (await desk.row(rosa)).state == "ok"
@@ -297,6 +357,42 @@ async def test_every_token_is_asked_after_at_the_start_and_then_each_hour_one_at
         assert max(later - earlier for earlier, later in pairwise(instants)) <= HOUR
         assert len(instants) <= 9
     assert len({instants[0] for instants in asked.values()}) == len(users)
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_from_being_asked_after_each_hour(desk: Desk) -> None:
+    rosa = await desk.granted("rosa")
+    month, sleeps, asked = timedelta(days=30), 0, [0]
+
+    async def sleep(seconds: float) -> None:
+        nonlocal sleeps
+        sleeps += 1
+        desk.passes(timedelta(seconds=seconds))
+        if sleeps == 1:
+            desk.watch.now -= month  # it was a month ahead, as of a computer that has just been switched on
+        if sleeps % 60 == 0:
+            asked.append(desk.asked("/oauth2/validate"))
+        if sleeps == 600:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await validate_hourly(desk.grants, desk.api, desk.watch, sleep)
+    each_hour = [later - earlier for earlier, later in pairwise(asked)]
+    assert min(each_hour) >= 1
+    assert max(each_hour[1:]) <= 2
+    assert (await desk.row(rosa)).validated_at <= desk.watch.now  # type: ignore[operator]
+
+
+async def test_ID_1_a_channels_login_is_learnt_anew_each_time_its_grant_is_asked_after(desk: Desk) -> None:
+    rosa = await desk.granted("rosa")
+    place = Place("twitch", rosa.id, "Rosa")
+    await desk.do(lambda transaction: channels.stored(transaction, place))
+    desk.twitch.rename(rosa, "rosalind")
+    await desk.validate()
+    assert await connections.called(desk.store, "twitch", "rosalind", desk.watch.now) == rosa.id
+    desk.passes(timedelta(hours=23))
+    await desk.validate()
+    desk.passes(timedelta(hours=23))
+    assert await connections.login_of(desk.store, "twitch", rosa.id, desk.watch.now) == "rosalind"
 
 
 async def test_the_hourly_question_survives_everything_with_a_line_each_time(desk: Desk) -> None:

@@ -13,9 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commands import streams
+from moments.grants import Grant
 from moments.live import Place
 from moments.sessions import Session, Status
 from providers.twitch.shapes import Stream
+from storage import Transaction, channels, connections, credentials
+from storage.connections import State
+from storage.credentials import Vault
 from tests.chat import EVENING, ROOM, Chat, open_chat
 
 OTHER_ROOM = Place("console", "wren", "Wren")
@@ -400,6 +404,40 @@ async def test_a_stream_that_helix_still_lists_after_a_while_is_back(chat: Chat)
 
 
 # --- what it is called
+
+
+async def leave(chat: Chat, state: State, *, grant: bool = False) -> None:
+    """Connect the room's channel, and take that back."""
+
+    async def job(transaction: Transaction) -> None:
+        await channels.stored(transaction, ROOM)
+        await connections.connect(transaction, ROOM, frozenset(), chat.watch.now)
+        if grant:
+            granted = Grant(*ROOM[:2], "nightowl", "access", "refresh")
+            await credentials.save(transaction, Vault(chat.services.keys), granted, chat.watch.now)
+        await connections.change(transaction, *ROOM[:2], state, chat.watch.now)
+
+    await chat.store.run(job, message=None, now=chat.watch.now)
+
+
+async def test_who_disconnects_while_helix_is_asked_has_no_session_begun(chat: Chat) -> None:
+    await leave(chat, State.DISCONNECTED)
+    await reconcile(chat, helix("s1", EVENING))
+    assert await sessions(chat) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "grant", "kept"),
+    [(State.DISCONNECTED, False, 0), (State.NEEDS_AUTHORISATION, False, 0), (State.NEEDS_AUTHORISATION, True, 1)],
+)
+async def test_PRIV_6_who_took_their_leave_back_while_helix_was_asked_has_no_words_of_it_kept(
+    chat: Chat, database: Path, state: State, grant: bool, kept: int
+) -> None:
+    await online(chat, "s1")
+    await leave(chat, state, grant=grant)
+    await reconcile(chat, helix("s1", EVENING))
+    await streams.set_stream_info(chat.services, ROOM, "Any%", "Hollow Deep", chat.watch.now)
+    assert rows_now(database, "SELECT count(*) FROM api_stream") == [(kept,)]
 
 
 async def test_a_session_is_called_as_its_stream_and_follows_it(chat: Chat) -> None:

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from commands.upkeep import EVERY, clean, keep_clean
-from moments.errors import StoreBusy
+from moments.errors import ProviderDown, StoreBusy
 from moments.grants import Grant
 from moments.live import Place
 from storage import Transaction, connections, credentials
@@ -46,8 +46,12 @@ async def test_PRIV_6_a_channel_long_silent_is_disconnected_and_the_platform_is_
 async def test_the_bots_own_grant_outlives_the_longest_silence(chat: Chat) -> None:
     await connected(chat, "1001", "77")
 
+    class OAuth:
+        async def revoke(self, _token: str) -> None:
+            raise ProviderDown("POST /oauth2/revoke: 503")
+
     class Twitch:
-        bot_id = "77"
+        bot_id, oauth = "77", OAuth()
 
     services = replace(chat.services, twitch=Twitch())  # type: ignore[arg-type]
     chat.passes(timedelta(days=400).total_seconds())

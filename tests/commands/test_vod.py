@@ -264,7 +264,7 @@ async def test_a_dead_token_stops_no_links_but_a_revoked_one_does(evening: Recor
     await connecting.needs_authorisation(evening.services, evening.owl.id, evening.watch())
     assert len(await evening.archives()) == 1
     await evening.twitch.revoke(evening.owl)
-    await connecting.revoked(evening.services, evening.owl.id, evening.watch())
+    await connecting.revoked(evening.services, evening.owl.id, "authorization_revoked", evening.watch())
     evening.passes(60)
     assert await evening.archives() == ()
 

@@ -33,9 +33,10 @@ class Kept:
     async def save(self, grant: Grant) -> None:
         self.grants[grant.user_id] = grant
 
-    async def dead(self, user_id: str) -> None:
-        self.buried.append(user_id)
-        self.grants.pop(user_id, None)
+    async def dead(self, grant: Grant) -> None:
+        if self.grants.get(grant.user_id) == grant:
+            self.buried.append(grant.user_id)
+            del self.grants[grant.user_id]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from moments.errors import ProviderUnreadable
+from providers.twitch import helix as under_test
 from providers.twitch.helix import MOST_PAGES, Helix
 from tests.providers.calls import CALLS, MARKER, READS, SENT, SHARD, SUBSCRIPTION, USER, VIDEO, Row, asked
 from tests.providers.conftest import CLIENT_ID, GRANT
@@ -181,6 +182,24 @@ async def test_pages_are_followed_to_the_last(service: Service, helix: Helix) ->
     service.plan("GET", path, rows(SUBSCRIPTION, cursor="a"), rows(SUBSCRIPTION, SUBSCRIPTION, cursor="b"), rows())
     assert len(await helix.subscriptions()) == 3
     assert [request.query for request in asked(service)] == [[], [("after", "a")], [("after", "b")]]
+
+
+async def test_the_subscriptions_of_more_channels_than_other_lists_have_pages_for_are_all_read(
+    service: Service, helix: Helix
+) -> None:
+    more = [rows(SUBSCRIPTION, cursor=str(page)) for page in range(MOST_PAGES)]
+    service.plan("GET", "/helix/eventsub/subscriptions", *more, rows(SUBSCRIPTION))
+    assert len(await helix.subscriptions()) == MOST_PAGES + 1
+
+
+async def test_subscriptions_without_end_are_left(
+    service: Service, helix: Helix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "MOST_SUBSCRIPTION_PAGES", 7)
+    service.plan("GET", "/helix/eventsub/subscriptions", rows(SUBSCRIPTION, cursor="again"))
+    with pytest.raises(ProviderUnreadable, match="no end"):
+        await helix.subscriptions()
+    assert len(asked(service)) == 7
 
 
 async def test_pages_without_end_are_left(service: Service, helix: Helix) -> None:

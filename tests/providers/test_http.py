@@ -129,6 +129,7 @@ async def test_OUT_2_a_body_that_drips_is_left_at_the_deadline(
     error = await failure(http, f"{service.url}/a")
     assert isinstance(error, ProviderDown)
     assert str(error) == "GET /a: no answer in time"
+    assert error.unanswered, "it was asked, and may have been done"
     assert time.monotonic() - began < 4
 
 
@@ -151,6 +152,28 @@ async def test_OUT_2_at_most_four_reads_at_once_and_writes_do_not_queue_behind_t
         assert service.paths() == ["GET /read"] * 4 + ["POST /write"]
         free.set()
     assert service.paths().count("GET /read") == 9
+
+
+async def test_who_waited_for_a_turn_until_the_deadline_knows_that_nothing_was_asked(
+    service: Service, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = asyncio.Event()
+
+    async def held(_: web.Request) -> web.StreamResponse:
+        await free.wait()
+        return web.Response()
+
+    service.plan("GET", "/a", held)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(http.request("GET", f"{service.url}/a"))
+        await service.until_asked(4)
+        monkeypatch.setattr(providers.http, "TOTAL_SECONDS", 0.1)
+        error = await failure(http, f"{service.url}/a")
+        free.set()
+    assert isinstance(error, ProviderDown)
+    assert not error.unanswered
+    assert len(service.asked) == 4
 
 
 async def test_a_cancelled_request_gives_its_turn_back(service: Service, http: Http) -> None:

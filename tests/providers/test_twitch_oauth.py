@@ -151,17 +151,20 @@ async def test_scopes_come_as_a_list_as_words_or_not_at_all(
         says(200, VALID | {"user_id": "1002", "login": "mallory"}),
         says(200, {"client_id": CLIENT_ID, "scopes": None, "expires_in": 1}),
         says(401, {"status": 401, "message": "invalid access token"}),
+        says(503),
     ],
-    ids=["another client's", "another person's", "nobody's", "dead"],
+    ids=["another client's", "another person's", "nobody's", "dead", "unknown"],
 )
-async def test_AUTH_2_tokens_are_not_believed_until_twitch_confirms_client_and_person(
+async def test_AUTH_2_AUTH_4_tokens_are_given_back_unless_twitch_confirms_client_and_person(
     service: Service, oauth: TwitchOAuth, validated: Handler
 ) -> None:
     service.plan("POST", "/oauth2/token", says(200, tokens(id_token=id_token(CLAIMS))))
     service.plan("GET", "/oauth2/validate", validated)
-    with pytest.raises(NotAuthorised) as caught:
+    service.plan("POST", "/oauth2/revoke", says(200))
+    with pytest.raises((NotAuthorised, ProviderDown)) as caught:
         await oauth.exchange(CODE, "https://here/back")
     assert_nothing_secret(caught.value)
+    assert [asked.form["token"] for asked in service.asked if asked.path == "/oauth2/revoke"] == [ACCESS]
 
 
 def test_AUTH_2_the_right_claims_prove_a_person() -> None:

@@ -152,6 +152,14 @@ async def test_trap_9_a_401_that_stays_ends_after_one_refresh(
 
 
 @pytest.mark.usefixtures("mint")
+async def test_a_token_that_was_replaced_meanwhile_takes_no_grant_with_it(helix: Helix, kept: Kept) -> None:
+    await helix.user_tokens.given_up("1001", "canary-replaced")  # Twitch says that this one is dead, and rightly so
+    assert kept.buried == []
+    await helix.user_tokens.given_up("1001", GRANT.access_token)
+    assert kept.buried == ["1001"]
+
+
+@pytest.mark.usefixtures("mint")
 async def test_a_grant_that_twitch_itself_says_is_good_outlives_helixs_401s(
     service: Service, helix: Helix, kept: Kept
 ) -> None:

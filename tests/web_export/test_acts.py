@@ -9,8 +9,10 @@ from commands.choices import CHOICES
 from commands.setup import OTHERS
 from moments.people import Role
 from storage.audit import Entry
+from storage.ledger import NOBODY
 from web_export.acts import account_in, in_words
 from web_export.choosing import ASKED
+from web_export.desk import _called
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -34,8 +36,8 @@ def entry(act: str, target: str = "", before: str = "", after: str = "") -> Entr
         (entry("setup", "visibility", "public", "private"), "Who sees your pages: Everybody → Only moderators"),
         (entry("setup", "help", "off", "on"), "Answers to !help: off → on"),
         (entry("setup", "links", "0", "1"), "Ended all links into this channel"),
-        (entry("setup", "moderator", after="twitch:7"), "Juno moderates these pages"),
-        (entry("setup", "moderator", before="twitch:7"), "Juno no longer moderates these pages"),
+        (entry("setup", "twitch:7", after="named"), "Juno moderates these pages"),
+        (entry("setup", "twitch:7", after="unnamed"), "Juno no longer moderates these pages"),
         (entry("link", "view", after="until noon"), "Made a link to the session, good until noon"),
         (
             entry("link", "export csv", after="until noon"),
@@ -51,10 +53,15 @@ def test_each_act_is_told_as_its_button_says(done: Entry, said: str) -> None:
     assert ("Juno" in said) == bool(account_in(done))
 
 
+def test_who_was_forgotten_is_called_so() -> None:
+    assert _called({}, account_in(entry("setup", NOBODY, after="named"))) == "account deleted"
+    assert _called({}, "twitch:7") == "account 7"
+
+
 def test_every_command_of_moderators_and_every_setting_has_words() -> None:
     for act in (name for name, role in LOWEST_ROLE.items() if role >= Role.MODERATOR and name != "setup"):
         assert in_words(entry(act, "#1"), "")[0].isupper(), act
-    questions = {"block", "unblock", "blocked", "unmoderator"}  # acts of their own, none, and one told above
+    questions = {"block", "unblock", "blocked", "moderator", "unmoderator"}  # acts of their own, none, and told above
     for name in {*CHOICES, *OTHERS} - questions:
         said = in_words(entry("setup", name, "default", "on"), "Juno")
         assert name not in ASKED or said.startswith(ASKED[name].label), name
