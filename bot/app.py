@@ -111,8 +111,8 @@ async def _open_twitch(
         return None
     from bot.twitch.api import open_twitch  # noqa: PLC0415 -- loaded by who uses it
 
-    async def on_dead(user_id: str) -> None:
-        await connecting.needs_authorisation(services(), user_id, utc_now())
+    async def on_dead(_user_id: str) -> None:
+        services().changed.set()
 
     return await opened.enter_async_context(open_twitch(settings, store, keys, utc_now, on_dead))
 

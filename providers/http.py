@@ -80,12 +80,13 @@ class Http:
             raise ValueError("Moments may not ask that host.")
         body: dict[str, Any] = {"data": data} if data is not None else {"json": json} if json is not None else {}
         request = self._client.build_request(method, url, params=_query(params), headers=headers, **body)
-        asked = f"{method} {request.url.path}"
+        asked, its_turn = f"{method} {request.url.path}", False
         try:
             async with asyncio.timeout(TOTAL_SECONDS), turns:
+                its_turn = True
                 return await self._exchange(request, asked)
         except (TimeoutError, httpx.TimeoutException) as error:
-            problem, asked_already = "no answer in time", not isinstance(error, _NOT_ASKED)
+            problem, asked_already = "no answer in time", its_turn and not isinstance(error, _NOT_ASKED)
         except httpx.HTTPError as error:
             problem, asked_already = type(error).__name__, not isinstance(error, _NOT_ASKED)
         # Outside of the handler, so that the vendor's exception (its text may hold a header) is not even its context.

@@ -19,8 +19,9 @@ from twitchio.ext import commands as twitch_commands
 from twitchio.http import Route
 from twitchio.payloads import EventErrorPayload
 
+from bot.twitch import translate
 from bot.twitch.shards import KEEPALIVE_SECONDS, OPENING_SECONDS, PATIENCE_SECONDS, ShardSocket, trusted
-from commands.services import utc_now
+from commands.services import Clock, utc_now
 from moments.errors import NotAuthorised, ProviderDown, ProviderRefused, ProviderUnreadable
 from providers.http import BODY_BYTES, TOTAL_SECONDS, Answer
 from providers.twitch import Endpoints
@@ -29,6 +30,8 @@ from providers.twitch.answers import accepted
 LINGER_SECONDS = 2.0
 """How long a socket is read on after its successor was welcomed: what Twitch had sent there may still be under way."""
 LONGEST_MENDING_PAUSE = 30.0
+CLOCKS_APART_SECONDS = 30.0
+"""How far our clock may be from Twitch's: a segment begins by ours, a mark in it carries Twitch's time."""
 
 AppToken = Callable[[], Awaitable[str]]
 
@@ -103,6 +106,7 @@ class TwitchClient(twitch_commands.AutoBot):
         opening: float = OPENING_SECONDS,
         linger: float = LINGER_SECONDS,
         mending_pause: float = 1.0,
+        clock: Clock = utc_now,
     ) -> None:
         """`took` gets every notification and revocation, `room` is awaited between frames; `deaf` is called after
         events may have been missed.
@@ -123,6 +127,7 @@ class TwitchClient(twitch_commands.AutoBot):
         self._endpoints = endpoints
         self._fetch_app_token = app_token
         self._patience, self._opening, self._linger, self._mending_pause = patience, opening, linger, mending_pause
+        self._clock, self._clocks_told = clock, False
         self._locks: dict[str, asyncio.Lock] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._open_sockets: set[ShardSocket] = set()
@@ -163,6 +168,17 @@ class TwitchClient(twitch_commands.AutoBot):
         """The supervisor asks Helix itself, and more often."""
 
     # --- as Owner of the sockets
+
+    def greeted(self, envelope: Mapping[str, Any]) -> None:
+        """Say it, once, when Twitch has another time than this machine."""
+        told = translate.sent_at(envelope)
+        if told is None or self._clocks_told:
+            return
+        ahead = (self._clock() - told).total_seconds()
+        if abs(ahead) > CLOCKS_APART_SECONDS:
+            self._clocks_told = True
+            apart = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+            _log.warning(f"this machine's clock is {apart} Twitch's: marks may be refused or misplaced; set it by NTP")
 
     def moved(self, socket: ShardSocket, url: str) -> None:
         """Go over to another socket, while this one is read on."""
@@ -252,6 +268,8 @@ class TwitchClient(twitch_commands.AutoBot):
             raise ProviderUnreadable("PATCH /helix/eventsub/conduits/shards, not an object")
         if answer.get("errors"):  # twitchio does not look at them
             raise ProviderRefused("PATCH /helix/eventsub/conduits/shards: refused for a shard", 202)
+        if not all(socket.connected for socket in sockets):  # it served no shard yet, so nobody was to mend it
+            raise ConnectionError("It was closed while Twitch was told whom it serves.")
 
     def _socket(self, shard: str) -> ShardSocket:
         socket = ShardSocket(

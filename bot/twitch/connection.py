@@ -1,7 +1,7 @@
 """One attempt at being connected: the conduit, its client, its subscriptions, and a look at its health from outside."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from moments.errors import MomentsError, NotAuthorised, ProviderBusy, ProviderEr
 from moments.wording import counted
 from providers.twitch import TwitchApi
 from storage import Transaction, facts
+from storage.connections import State
 
 SHARDS = 2
 """Sockets of a conduit we make; while one is mended, the other half of the events goes on."""
@@ -26,6 +27,7 @@ TOO_MANY_CONDUITS = "Twitch keeps five conduits of this application already; unu
 UNHEALTHY_LOOKS = 2
 """Looks in a row that must go badly before everything is built anew."""
 READY = "ready"
+DEAF = "connecting again: part of the chat is not heard"
 
 _log = structlog.get_logger("twitch")
 
@@ -77,6 +79,8 @@ class Connection:
         self._intake, self._pace, self._say = intake, pace, say
         self._asked_at = services.clock()
         """When Twitch was last asked for subscriptions."""
+        self._standing, self._hears = "", True
+        """How the subscriptions are, once that is known, and whether every shard is heard."""
         self._deaf = asyncio.Event()
         """Events may have been missed: Helix has to be asked what is true."""
 
@@ -96,12 +100,13 @@ class Connection:
             linger=self._pace.linger,
             opening=self._pace.opening,
             mending_pause=self._pace.first_pause,
+            clock=self._services.clock,
         )
         await together(client.run_until_closed(), self._stay(client, conduit_id))
         raise Unhealthy("the connection ended by itself")
 
     async def _stay(self, client: TwitchClient, conduit_id: str) -> None:
-        self._intake.channels = frozenset(await self._channel_ids())
+        await self._channels()
         async with asyncio.timeout(self._pace.start):
             await client.wait_until_ready()
         _log.info("connected to Twitch", shards=len(client.sockets))
@@ -114,7 +119,10 @@ class Connection:
             refused=self._refused,
         )
         await together(
-            self._keep_subscribed(subscriptions), self._keep_looking(client, conduit_id), self._keep_up_with_streams()
+            self._keep_subscribed(subscriptions),
+            self._keep_listening(client),
+            self._keep_looking(client, conduit_id),
+            self._keep_up_with_streams(),
         )
 
     async def _conduit(self) -> str:
@@ -150,8 +158,11 @@ class Connection:
             return False
         return True
 
-    async def _channel_ids(self) -> list[str]:
-        return [connected.place.platform_id for connected in await connecting.channels(self._services)]
+    async def _channels(self) -> dict[str, State]:
+        """The channels we should be in, by their ids; events of others are dropped from now on."""
+        connected = await connecting.channels(self._services)
+        self._intake.channels = frozenset(each.place.platform_id for each in connected)
+        return {each.place.platform_id: each.state for each in connected}
 
     # --- what goes on while connected
 
@@ -159,13 +170,15 @@ class Connection:
         while True:
             missing = 0
             try:
-                channel_ids = await self._channel_ids()
-                self._intake.channels = frozenset(channel_ids)
+                channels = await self._channels()
                 self._asked_at = self._services.clock()
-                missing = await subscriptions.sync(channel_ids)
+                missing = await subscriptions.sync(channels)
+                await self._granted_again(channels, subscriptions.complete)
             except MomentsError as error:
                 _log.warning("Twitch's subscriptions could not be looked at", error=str(error))
-            self._say(f"{READY}, but Twitch has yet to grant {counted(missing, 'subscription')}" if missing else READY)
+            yet = f"{READY}, but Twitch has yet to grant {counted(missing, 'subscription')}"
+            self._standing = yet if missing else READY
+            self._tell()
             if await set_within(self._services.changed, self._pace.look):
                 subscriptions.forgive()
                 self._deaf.set()  # whoever connected may be on the air already
@@ -173,6 +186,28 @@ class Connection:
     async def _refused(self, channel_id: str) -> None:
         now = self._services.clock()
         await connecting.needs_authorisation(self._services, channel_id, now, asked=self._asked_at)
+
+    async def _granted_again(self, channels: Mapping[str, State], complete: Collection[str]) -> None:
+        """Twitch refused us for a while, and all is well again: nobody need be asked to connect any more."""
+        asked = [which for which in complete if channels[which] is State.NEEDS_AUTHORISATION]
+        if asked:
+            await connecting.granted_again(self._services, asked, self._services.clock())
+
+    async def _keep_listening(self, client: TwitchClient) -> None:
+        """Tell people as soon as a part of chat is not heard; whatever mends it is elsewhere, and may take longer."""
+        while True:
+            await asyncio.sleep(self._pace.silence / 4)
+            self._hears = not self._silent(client)
+            self._tell()
+
+    def _silent(self, client: TwitchClient) -> set[str]:
+        """The shards that said nothing for too long."""
+        now = asyncio.get_running_loop().time()
+        return {name for name, socket in client.sockets.items() if now - socket.heard_at > self._pace.silence}
+
+    def _tell(self) -> None:
+        if self._standing:
+            self._say(self._standing if self._hears else DEAF)
 
     async def _keep_looking(self, client: TwitchClient, conduit_id: str) -> None:
         """Raise Unhealthy when it goes badly twice in a row."""
@@ -188,8 +223,7 @@ class Connection:
 
     async def _trouble(self, client: TwitchClient, conduit_id: str) -> str:
         """What is wrong, empty when nothing is. While Helix is down, sockets that deliver are left as they are."""
-        now = asyncio.get_running_loop().time()
-        silent = {name for name, socket in client.sockets.items() if now - socket.heard_at > self._pace.silence}
+        silent = self._silent(client)
         all_silent = len(silent) == len(client.sockets)
         try:
             shards = await self._api.helix.shards(conduit_id)

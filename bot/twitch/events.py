@@ -30,8 +30,8 @@ def use_cases(services: Services) -> Use:
             case PersonSilenced(place, message_id, user_id):
                 await moderation.person_silenced(services, place, user_id, arrived, message_id)
 
-    async def revoked(user_id: str, at: datetime) -> None:
-        await connecting.revoked(services, user_id, at)
+    async def revoked(user_id: str, status: str, at: datetime) -> None:
+        await connecting.revoked(services, user_id, status, at)
 
     return Use(happened, revoked)
 
@@ -44,6 +44,7 @@ async def _learn_words(services: Services, event: WentOnline) -> None:
         found = await services.twitch.helix.channels([event.place.platform_id])
     except ProviderError as error:
         _log.warning("what a stream is called could not be asked", channel=event.place.platform_id, error=str(error))
+        services.changed.set()  # all streams are asked about anew, until Helix answers
         return
     for channel in found:
         await streams.set_stream_info(services, event.place, channel.title, channel.category, services.clock())

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from bot.twitch import translate
-from bot.twitch.translate import TWITCH, Happening, WentOnline
+from bot.twitch.translate import TWITCH, Happening, Revoked, WentOnline
 from commands.model import Heard, Reply
 from commands.services import Clock
 from moments.errors import ProviderError, StoreError
@@ -53,8 +53,10 @@ class Use:
 
     happened: Callable[[Happening, datetime], Awaitable[None]]
     """Called with what happened, and when it reached us."""
-    revoked: Callable[[str, datetime], Awaitable[None]]
-    """Called with the id of a streamer who may have taken back what they granted (or the bot's account has)."""
+    revoked: Callable[[str, str, datetime], Awaitable[None]]
+    """Called with the id of a streamer who may have taken back what they granted (or the bot's account has), with why
+    Twitch says it ended a subscription, and when that reached us.
+    """
 
 
 class Intake:
@@ -83,7 +85,7 @@ class Intake:
         self._seen: dict[str, None] = {}
         self._waiting: deque[Heard] = deque()
         self._lanes: dict[str, deque[tuple[Happening, datetime]]] = {}
-        self._revoking: set[str] = set()
+        self._revoking: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._hearing = 0
         self._has_room = asyncio.Event()
@@ -190,38 +192,40 @@ class Intake:
             del self._lanes[channel]
 
     async def _happened(self, happened: Happening, arrived: datetime) -> None:
+        await self._taken(lambda: self._use.happened(happened, arrived), type(happened).__name__)
+
+    async def _taken(self, use: Callable[[], Awaitable[None]], kind: str) -> None:
+        """Have an event dealt with, again and again while store or Twitch stumble."""
         pause = self._pause
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self._use.happened(happened, arrived)
+                await use()
             except (StoreError, ProviderError) as error:
-                _log.warning(
-                    "a Twitch event could not be taken", type=type(happened).__name__, attempt=attempt, error=str(error)
-                )
+                _log.warning("a Twitch event could not be taken", type=kind, attempt=attempt, error=str(error))
             except Exception:
-                _log.exception("a Twitch event failed", type=type(happened).__name__)
+                _log.exception("a Twitch event failed", type=kind)
                 return
             else:
                 return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            if attempt < ATTEMPTS:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _take_revocation(self, envelope: Mapping[str, Any]) -> None:
         revoked = translate.revoked(envelope)
         if revoked is None:
             return
         _log.warning("Twitch ended a subscription", type=revoked.type, channel=revoked.channel_id, why=revoked.status)
-        if revoked.channel_id not in self._revoking:  # there is one for each kind of event
-            self._revoking.add(revoked.channel_id)
-            self._begin(self._revoked(revoked.channel_id))
+        told = (revoked.channel_id, revoked.status)
+        if told not in self._revoking:  # there is one for each kind of event
+            self._revoking.add(told)
+            self._begin(self._revoked(*told, self._clock()))
 
-    async def _revoked(self, channel_id: str) -> None:
+    async def _revoked(self, channel_id: str, status: str, arrived: datetime) -> None:
         try:
-            await self._use.revoked(channel_id, self._clock())
-        except Exception:
-            _log.exception("a revocation could not be noted", channel=channel_id)
+            await self._taken(lambda: self._use.revoked(channel_id, status, arrived), Revoked.__name__)
         finally:
-            self._revoking.discard(channel_id)
+            self._revoking.discard((channel_id, status))
             self._resubscribe()
 
     # --- both

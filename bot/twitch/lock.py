@@ -13,14 +13,16 @@ class TwitchLock:
         self._descriptor: int | None = None
 
     def take(self) -> bool:
-        """Whether it is ours now; False while another process has it."""
+        """Whether it is ours now; False while another process has it. OSError where no such file can be locked."""
         if self._descriptor is None:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            except OSError as error:
                 os.close(descriptor)
-                return False
+                if isinstance(error, BlockingIOError):
+                    return False
+                raise
             self._descriptor = descriptor
         return True
 

@@ -26,6 +26,8 @@ from moments.notes import shortened
 
 LONGEST_HOLD_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 30.0
+_DOUBLINGS = 5
+"""So many from a second on are past the longest; a power of every failure there ever was would overflow."""
 REFUSED_PAUSE_SECONDS = 60.0
 """A channel that may not be spoken in is tried once in so long: whoever mends it need not restart us."""
 MOST_WAITING = 10_000
@@ -192,7 +194,7 @@ class Outbox:
                 self._hold(voice, min(max(error.retry_after, 1.0), LONGEST_HOLD_SECONDS))
                 voice.line.put_back(message, _now())
             case ProviderDown():
-                self._hold(voice, min(2.0**voice.failures, LONGEST_BACKOFF_SECONDS))
+                self._hold(voice, min(2.0 ** min(voice.failures, _DOUBLINGS), LONGEST_BACKOFF_SECONDS))
                 voice.failures += 1
                 self._not_now(channel_id, voice, message, error)
             case NotAuthorised() | ProviderRefused(status=401 | 403):

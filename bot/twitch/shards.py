@@ -35,6 +35,9 @@ class Owner(Protocol):
     def took(self, envelope: Mapping[str, Any]) -> None:
         """A notification or a revocation."""
 
+    def greeted(self, envelope: Mapping[str, Any]) -> None:
+        """A welcome or a keepalive: Twitch says that it is there, and what time it has."""
+
     async def room(self) -> None:
         """Return when there is room for more."""
 
@@ -64,12 +67,19 @@ class ShardSocket(Websocket):
             client=client, http=http, shard_id=shard_id, keep_alive_timeout=KEEPALIVE_SECONDS, reconnect_attempts=None
         )
         self.shard = shard_id
-        self.heard_at = asyncio.get_running_loop().time()
-        """When the last frame came, by the loop's clock."""
+        self._heard_at = asyncio.get_running_loop().time()
+        self._full_since: float | None = None
         self.junk = 0
         """Frames that could not be used."""
         self._owner = owner
         self._patience, self._opening = patience, opening
+
+    @property
+    def heard_at(self) -> float:
+        """When the last frame came, by the loop's clock; time in which there was no room for more does not count."""
+        if self._full_since is None:
+            return self._heard_at
+        return self._heard_at + asyncio.get_running_loop().time() - self._full_since
 
     async def open(self, url: str) -> None:
         """Connect and wait for the welcome; whatever goes wrong leaves no socket behind."""
@@ -101,15 +111,22 @@ class ShardSocket(Websocket):
         frames = 0
         while (message := await reader.receive()).type not in _ENDS:
             if message.type is aiohttp.WSMsgType.TEXT:
-                self.heard_at = asyncio.get_running_loop().time()
+                self._heard_at = asyncio.get_running_loop().time()
                 self._frame(message.data)
             frames += 1
             if frames % FRAMES_IN_A_ROW == 0:
                 await asyncio.sleep(0)
-            await self._owner.room()
+            await self._room()
         _log.info("a Twitch socket was closed", shard=self.shard, code=reader.close_code)
         self._ready.set()  # whoever still waits for a welcome need not
         await self.close()
+
+    async def _room(self) -> None:
+        self._full_since = asyncio.get_running_loop().time()
+        try:
+            await self._owner.room()
+        finally:
+            self._heard_at, self._full_since = self.heard_at, None
 
     async def _process_keepalive(self) -> None:
         loop = asyncio.get_running_loop()
@@ -143,8 +160,9 @@ class ShardSocket(Websocket):
             case "notification" | "revocation":
                 self._owner.took(envelope)
             case "session_keepalive":
-                pass
+                self._owner.greeted(envelope)
             case "session_welcome":
+                self._owner.greeted(envelope)
                 return self._welcomed(_session(envelope).get("id"))
             case "session_reconnect":
                 url = _session(envelope).get("reconnect_url")

@@ -81,6 +81,8 @@ class Subscriptions:
         self._held: dict[str, float] = {}
         """Until when a channel is left alone, by the loop's clock."""
         self._told: set[str] = set()
+        self.complete: frozenset[str] = frozenset()
+        """Ids of the channels of which Twitch sent us everything already when it was last asked."""
 
     def forgive(self) -> None:
         """Somebody connected: channels that refused us are asked again at once."""
@@ -95,6 +97,7 @@ class Subscriptions:
         target = set(wanted(channel_ids, self._bot_id))
         listed = [sub for sub in await self._helix.subscriptions() if sub.conduit_id == self._conduit_id]
         there = {_wanted(sub) for sub in listed if sub.status == "enabled"}
+        self.complete = _channels(target) - _channels(target - there)
         await self._each(
             self._unsubscribe(sub) for sub in listed if sub.status != "enabled" or _wanted(sub) not in target
         )
@@ -148,6 +151,10 @@ class Subscriptions:
 def _wanted(sub: Subscription) -> Wanted:
     condition = sorted((name, value) for name, value in sub.condition.items() if value)
     return Wanted(sub.type, sub.version, tuple(condition))
+
+
+def _channels(some: Iterable[Wanted]) -> frozenset[str]:
+    return frozenset(one.channel_id for one in some)
 
 
 def _is_refusal(error: ProviderError, status: int) -> bool:

@@ -33,6 +33,7 @@ PLATFORM = "twitch"
 WAITING = "waiting for authorisation"
 CONNECTING = "connecting"
 ELSEWHERE = "another process runs Twitch"
+NO_LOCK = "down: the lock file beside the database cannot be used"
 
 _log = structlog.get_logger("twitch")
 
@@ -71,10 +72,20 @@ class Supervisor:
 
     async def run(self, lock: TwitchLock) -> None:
         """Wait until this process is the only one, then stay connected and end what is overdue."""
-        while not lock.take():
-            self._say(ELSEWHERE)
-            await asyncio.sleep(self._pace.lock)
+        await self._alone(lock)
         await together(self._attempts(), self._end_overdue())
+
+    async def _alone(self, lock: TwitchLock) -> None:
+        while True:
+            try:
+                if lock.take():
+                    return
+                self._say(ELSEWHERE)
+            except OSError as error:
+                if self._state != NO_LOCK:
+                    _log.warning("the lock file of Twitch cannot be used; trying again", error=str(error))
+                self._say(NO_LOCK)
+            await asyncio.sleep(self._pace.lock)
 
     async def _attempts(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -97,8 +108,8 @@ class Supervisor:
         while not await connecting.bot_is_authorised(self._services):
             self._say(WAITING)
             if not self._asked:
-                self._asked = True
                 await self._ask()
+                self._asked = True
             await set_within(self._services.changed, self._pace.authorised)
         self._asked = False
 

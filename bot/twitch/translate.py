@@ -141,6 +141,12 @@ def subscription_type(envelope: Json) -> str:
     return kind if isinstance(kind, str) else ""
 
 
+def sent_at(envelope: Json) -> datetime | None:
+    """When Twitch sent a frame, by Twitch's clock; None where it does not say."""
+    metadata = envelope.get("metadata")
+    return _written(metadata) if isinstance(metadata, Mapping) else None
+
+
 def message_id(envelope: Json) -> str:
     """The envelope's own id: a notification that is sent again keeps it. Raises Malformed."""
     return _matching(_object(envelope, "metadata"), "message_id", _MESSAGE_ID)
@@ -166,10 +172,20 @@ def _chat(envelope: Json, arrived: datetime) -> Heard | None:
     if source is not None and source != place.platform_id:
         return None
     author = Author(TWITCH.name, _id(event, "chatter_user_id"), _name(event, "chatter_user"))
-    text = _text(_object(event, "message"), "text", LONGEST_TEXT).replace(_BYPASS, "").rstrip()
+    text = _typed(event, _text(_object(event, "message"), "text", LONGEST_TEXT)).replace(_BYPASS, "").rstrip()
     typed = _instant(_object(envelope, "metadata"), arrived)
     role = Role.BROADCASTER if author.user_id == place.platform_id else _role(event)
     return Heard(TWITCH, place, author, role, text, typed, _matching(event, "message_id", _MESSAGE_ID), arrived)
+
+
+def _typed(event: Json, text: str) -> str:
+    """What was typed: Twitch's Reply button puts the name of whom it answers in front."""
+    reply = event.get("reply")
+    if not isinstance(reply, Mapping):
+        return text
+    names = {f"@{reply.get(key)}".casefold() for key in ("parent_user_name", "parent_user_login")}
+    first, _, rest = text.partition(" ")
+    return rest if first.casefold() in names else text
 
 
 def _role(event: Json) -> Role:
@@ -187,16 +203,21 @@ def _worn(badges: list[object]) -> list[str]:
 
 
 def _instant(metadata: Json, arrived: datetime) -> datetime:
-    """When it was typed, by Twitch's clock where that can be; it writes nanoseconds, we keep microseconds."""
+    """When it was typed, by Twitch's clock where that can be."""
+    typed = _written(metadata)
+    return typed if typed is not None and arrived - OLDEST <= typed <= arrived else arrived
+
+
+def _written(metadata: Json) -> datetime | None:
+    """The timestamp of a frame; Twitch writes nanoseconds, we keep microseconds."""
     written = metadata.get("message_timestamp")
     match = _INSTANT.fullmatch(written) if isinstance(written, str) and len(written) < 50 else None
+    if match is None:
+        return None
     try:
-        typed = (
-            datetime.fromisoformat("".join(part or "" for part in match.groups())).astimezone(UTC) if match else None
-        )
+        return datetime.fromisoformat("".join(part or "" for part in match.groups())).astimezone(UTC)
     except (ValueError, OverflowError):
-        typed = None
-    return typed if typed is not None and arrived - OLDEST <= typed <= arrived else arrived
+        return None
 
 
 def _online(event: Json, message: str) -> WentOnline:

@@ -20,6 +20,8 @@ IDS_AT_ONCE = 100
 PAGE = 100
 MOST_PAGES = 100
 """More pages than that are no list but a loop."""
+MOST_SUBSCRIPTION_PAGES = 1_000
+"""The same of subscriptions, six a channel and a hundred a page: 16,000 channels."""
 READ_ATTEMPTS = 3
 MARKER_LENGTH = 140
 """Characters of a marker's description; Twitch refuses a longer one."""
@@ -123,7 +125,9 @@ class Helix:
 
     async def subscriptions(self) -> list[shapes.Subscription]:
         """All EventSub subscriptions of this client, whatever their status. App token."""
-        return await self._pages("/eventsub/subscriptions", [], shapes.subscription, first=None)
+        return await self._pages(
+            "/eventsub/subscriptions", [], shapes.subscription, first=None, most=MOST_SUBSCRIPTION_PAGES
+        )
 
     async def subscribe(
         self,
@@ -186,11 +190,12 @@ class Helix:
         shape: Callable[[shapes.Row], T],
         token: Token | None = None,
         first: int | None = PAGE,
+        most: int = MOST_PAGES,
     ) -> list[T]:
         asked, found = f"GET /helix{path}", list[T]()
         size = [("first", str(first))] if first else []
         after: list[tuple[str, str]] = []
-        for _ in range(MOST_PAGES):
+        for _ in range(most):
             answer = await self._read(path, token or self._app, [*query, *size, *after])
             found += shapes.rows(answer.json, shape, asked)
             following = shapes.cursor(answer.json, asked)

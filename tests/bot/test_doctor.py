@@ -185,7 +185,7 @@ async def test_a_streamer_who_took_their_leave_back_is_named_though_no_token_is_
         for user_id, name in (("7", "Nightowl"), ("8", "Sable")):
             grant = Grant("twitch", user_id, name.lower(), "access", "refresh", frozenset({connecting.SEAT}))
             await connecting.connect(services, grant, name, name.lower(), utc_now())
-        await connecting.revoked(services, "7", utc_now())
+        await connecting.revoked(services, "7", "authorization_revoked", utc_now())
     code, text = await findings(public_url="https://moments.example.org", **TWITCH)
     assert code == 0
     assert "warn  tokens: Nightowl has to connect again: https://moments.example.org/twitch/connect" in text

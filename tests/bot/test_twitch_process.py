@@ -242,7 +242,7 @@ async def test_a_streamer_who_takes_it_back_is_told_on_their_page_and_nobody_els
     await town.goes_live(sable)
     await town.twitch.revoke(sable)
     await town.until(lambda: ("needs_authorisation",) in town.rows("connection", "state"), "it is noted")
-    page = await town.page("/c/twitch/leaves")
+    page = await town.page(f"/c/twitch/{sable.id}")
     assert "Twitch no longer lets the bot act for this channel." in page.text
     await all_is_well(town, rosa)
     assert await town.state() == "ready"

@@ -14,7 +14,6 @@ from bot.twitch.connection import Pace
 from bot.twitch.intake import Use
 from bot.twitch.outbox import Outbox
 from bot.twitch.supervisor import run_twitch
-from commands import connecting
 from commands.credentials import StoredGrants
 from commands.dispatch import Dispatcher
 from commands.feed import Feed
@@ -125,6 +124,7 @@ class Rig:
     """Beats whenever something was stored."""
     board: Board = field(default_factory=Board)
     asked: int = 0
+    asking_fails: list[Exception] = field(default_factory=list)
 
     def mint(self, user: FakeUser, scopes: Iterable[str]) -> Grant:
         """What `user` just granted."""
@@ -227,6 +227,8 @@ class Rig:
 
         async def ask() -> None:
             self.asked += 1
+            if self.asking_fails:
+                raise self.asking_fails.pop()
 
         async def send(channel_id: str, text: str, reply_to: str | None) -> object:
             return await self.api.helix.send_message(channel_id, self.bot.id, text, reply_to)
@@ -270,8 +272,8 @@ async def open_rig(
     ):
         oauth = TwitchOAuth(http, endpoints, twitch.client_id, twitch.client_secret)
 
-        async def on_dead(user_id: str) -> None:
-            await connecting.needs_authorisation(services, user_id, utc_now())
+        async def on_dead(_user_id: str) -> None:
+            services.changed.set()
 
         helix = Helix(http, endpoints, oauth, StoredGrants(store, vault, utc_now, on_dead), utc_now)
         api = TwitchApi(oauth, helix, bot.id)

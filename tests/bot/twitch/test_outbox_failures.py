@@ -9,7 +9,7 @@ import structlog
 from bot.twitch.outbox import Outbox
 from commands.model import Reply
 from moments.errors import NotAuthorised, ProviderBusy, ProviderDown, ProviderRefused, ProviderUnreadable
-from tests.bot.twitch.room import ROOM, Result, Room, Said, Unanswered
+from tests.bot.twitch.room import ROOM, ROUNDING, Result, Room, Said, Unanswered
 from tests.jumping import play, scene
 
 
@@ -62,6 +62,19 @@ async def test_an_outage_is_waited_out_ever_more_slowly_and_marks_are_told_of_af
     room.hears("Marked #241")
     await asyncio.sleep(1)
     assert room.texts()[-1] == "Marked #241"
+
+
+@scene
+async def test_an_outage_of_half_a_day_is_waited_out_as_one_of_minutes() -> None:
+    room = Room()
+    room.down = ProviderDown("POST /helix/chat/messages: 503")
+    while len(room.tried) < 1_100:
+        room.hears("Paused.", "changed")
+        await asyncio.sleep(30)
+    assert all(later.at - first.at >= 30 - ROUNDING for first, later in pairwise(room.tried[5:]))
+    room.down = None
+    await asyncio.sleep(60)
+    assert room.texts()[-1] == "Paused."
 
 
 @scene

@@ -32,7 +32,7 @@ class NoGrants:
     async def save(self, grant: Grant) -> None:
         raise AssertionError("nobody's token is refreshed")
 
-    async def dead(self, user_id: str) -> None:
+    async def dead(self, grant: Grant) -> None:
         raise AssertionError("nobody's token died")
 
 

@@ -5,8 +5,10 @@ import inspect
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from twitchio.eventsub.websockets import Websocket
 
 from bot.twitch.adapter import TwitchClient
 from bot.twitch.shards import FRAMES_IN_A_ROW
+from commands.services import utc_now
 from moments.errors import MomentsError
 from tests.bot.twitch.rig import Rig, eventually
 
 
 @asynccontextmanager
-async def connected(rig: Rig, took: list[Mapping[str, Any]]) -> AsyncIterator[TwitchClient]:
+async def connected(rig: Rig, took: list[Mapping[str, Any]], **options: Any) -> AsyncIterator[TwitchClient]:  # noqa: ANN401
     """A client of its own, without a supervisor."""
     conduit = await rig.api.helix.create_conduit(2)
 
@@ -42,8 +45,8 @@ async def connected(rig: Rig, took: list[Mapping[str, Any]]) -> AsyncIterator[Tw
         conduit.id,
         app_token,
         took=took.append,
-        room=room,
         deaf=lambda: None,
+        **{"room": room} | options,
     )
     running = asyncio.create_task(client.run_until_closed())
     waiting = asyncio.create_task(client.wait_until_ready())
@@ -146,6 +149,76 @@ async def test_a_burst_of_frames_leaves_others_their_turn(rig: Rig) -> None:
         await watching
     in_a_row = max(before[turn + 1] - before[turn] for turn in range(len(before) - 1))
     assert 1 <= in_a_row <= FRAMES_IN_A_ROW
+
+
+async def test_sockets_that_are_not_read_for_want_of_room_are_not_taken_for_silent(rig: Rig) -> None:
+    patience, open_door, waiting = 0.3, asyncio.Event(), 0
+    open_door.set()
+
+    async def room() -> None:
+        nonlocal waiting
+        waiting += not open_door.is_set()
+        await open_door.wait()
+
+    def silences() -> list[float]:
+        return [asyncio.get_running_loop().time() - socket.heard_at for socket in client.sockets.values()]
+
+    async with connected(rig, [], room=room, patience=patience) as client:
+        open_door.clear()
+        await eventually(lambda: waiting == 2)
+        rig.twitch.sockets.silence(pongs=True)
+        await asyncio.sleep(3 * patience)
+        assert max(silences()) < patience
+        open_door.set()
+        await asyncio.sleep(0.05)
+        assert max(silences()) < patience, "the time before counts, that of waiting does not"
+        assert rig.twitch.sockets.opened == 2
+        await eventually(lambda: rig.twitch.sockets.opened == 4)
+
+
+OF_CLOCKS = "this machine's clock is"
+
+
+def of_clocks(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [line["event"] for line in lines if line["event"].startswith(OF_CLOCKS)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (45, ["45 s ahead of Twitch's: marks may be refused or misplaced; set it by NTP"]),
+        (-45, ["45 s behind Twitch's: marks may be refused or misplaced; set it by NTP"]),
+        (25, []),
+        (-25, []),
+    ],
+)
+async def test_a_clock_that_is_not_twitchs_is_said_once(rig: Rig, seconds: int, said: list[str]) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with connected(rig, [], clock=lambda: utc_now() + timedelta(seconds=seconds)):
+            pass
+    assert rig.twitch.sockets.opened == 2, "both were welcomed"
+    assert of_clocks(lines) == [f"{OF_CLOCKS} {words}" for words in said]
+
+
+async def test_a_clock_that_goes_wrong_later_is_noticed_while_nothing_happens(rig: Rig) -> None:
+    ahead = timedelta()
+    with structlog.testing.capture_logs() as lines:
+        async with connected(rig, [], clock=lambda: utc_now() + ahead):
+            assert of_clocks(lines) == []
+            ahead = timedelta(hours=2)
+            await eventually(lambda: of_clocks(lines))
+            await rig.twitch.junk('{"metadata": {"message_type": "session_keepalive", "message_timestamp": 5}}')
+    assert len(of_clocks(lines)) == 1
+
+
+async def test_each_attempt_to_connect_compares_clocks_by_the_process_own_clock(rig: Rig) -> None:
+    rig.services = replace(rig.services, clock=lambda: utc_now() + timedelta(seconds=45))
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            async with rig.running():
+                await rig.ready(0)
+            rig.board.said.clear()
+    assert len(of_clocks(lines)) == 2
 
 
 async def test_LOG_3_what_twitchio_raises_is_logged_without_its_text(rig: Rig) -> None:

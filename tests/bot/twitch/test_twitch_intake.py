@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot.twitch import intake as under_test
-from bot.twitch.intake import Intake, Use
+from bot.twitch.intake import ATTEMPTS, Intake, Use
 from bot.twitch.translate import Happening, MessageDeleted
 from commands.model import Heard, Reply
 from moments.errors import ProviderDown, StoreBusy
@@ -27,8 +27,9 @@ class Room:
         self.put_: list[tuple[str, str, str | None]] = []
         self.standings: list[tuple[str, bool, bool]] = []
         self.happened: list[Happening] = []
-        self.revoked: list[str] = []
+        self.revoked: list[tuple[str, str, datetime]] = []
         self.resubscribed = 0
+        self.now = NOW
         self.open = asyncio.Event()
         self.open.set()
         self.fails: list[Exception] = []
@@ -37,7 +38,7 @@ class Room:
             self,
             self,
             Use(self._happened, self._revoked),
-            lambda: NOW,
+            lambda: self.now,
             BOT,
             resubscribe=self._resubscribe,
             pause=0.001,
@@ -69,11 +70,11 @@ class Room:
             raise self.fails.pop()
         self.happened.append(happened)
 
-    async def _revoked(self, user_id: str, at: datetime) -> None:
+    async def _revoked(self, user_id: str, status: str, at: datetime) -> None:
         await self.open.wait()
         if self.fails:
             raise self.fails.pop()
-        self.revoked.append(user_id)
+        self.revoked.append((user_id, status, at))
 
     def _resubscribe(self) -> None:
         self.resubscribed += 1
@@ -253,10 +254,10 @@ async def test_a_flood_of_one_channels_events_is_bounded(monkeypatch: pytest.Mon
     assert len(room.happened) <= 6
 
 
-def revocation(channel_id: str = "1337") -> dict[str, Any]:
+def revocation(status: str = "authorization_revoked", channel_id: str = "1337") -> dict[str, Any]:
     subscription = {
         "type": "channel.chat.message",
-        "status": "authorization_revoked",
+        "status": status,
         "condition": {"broadcaster_user_id": channel_id, "user_id": BOT},
     }
     return {"metadata": {"message_type": "revocation"}, "payload": {"subscription": subscription}}
@@ -267,15 +268,36 @@ async def test_several_revocations_of_one_channel_are_looked_into_once_and_then_
     for _ in range(3):
         room.intake.take(revocation())
     await room.intake.drain(1)
-    assert (room.revoked, room.resubscribed) == (["1337"], 1)
+    assert (room.revoked, room.resubscribed) == ([("1337", "authorization_revoked", NOW)], 1)
 
 
-async def test_a_revocation_that_cannot_be_noted_still_leads_to_a_look_at_the_subscriptions() -> None:
+async def test_each_reason_of_a_revocation_is_told_on() -> None:
     room = Room()
-    room.fails = [StoreBusy("another process holds it")]
+    for status in ("chat_user_banned", "authorization_revoked", "chat_user_banned"):
+        room.intake.take(revocation(status))
+    await room.intake.drain(1)
+    assert {status for _, status, _ in room.revoked} == {"chat_user_banned", "authorization_revoked"}
+    assert len(room.revoked) == 2
+
+
+async def test_a_revocation_the_store_could_not_take_at_once_is_noted_with_when_it_came() -> None:
+    room = Room()
+    room.fails = [StoreBusy("another process holds it"), ProviderDown("GET /x: 503")]
+    room.intake.take(revocation())
+    room.now += timedelta(minutes=5)
+    await room.intake.drain(1)
+    assert (room.revoked, room.resubscribed) == ([("1337", "authorization_revoked", NOW)], 1)
+
+
+@pytest.mark.parametrize("fails", [[StoreBusy("another process holds it")] * ATTEMPTS, [ZeroDivisionError()]])
+async def test_a_revocation_that_cannot_be_noted_still_leads_to_a_look_at_the_subscriptions(
+    fails: list[Exception],
+) -> None:
+    room = Room()
+    room.fails = list(fails)
     room.intake.take(revocation())
     await room.intake.drain(1)
-    assert (room.revoked, room.resubscribed) == ([], 1)
+    assert (room.fails, room.revoked, room.resubscribed) == ([], [], 1)
 
 
 async def test_trap_17_at_the_end_what_was_taken_is_finished_and_nothing_more_is_taken() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.twitch.connection import DEAF, READY
 from bot.twitch.shards import trusted
 from tests.bot.twitch.rig import Rig, eventually
 from tests.fake_twitch.people import FakeUser
@@ -135,6 +136,17 @@ async def test_cut_wires_are_replaced(rig: Rig) -> None:
         await marks_flow(rig, streamer)
 
 
+async def test_while_no_chat_is_heard_people_are_told_so_long_before_everything_is_built_anew(rig: Rig) -> None:
+    async with rig.running(rig.pace(look=60)):
+        streamer = await rig.live()
+        rig.twitch.faults.add("PATCH", "/helix/eventsub/conduits/shards", status=503, times=None)
+        rig.twitch.sockets.abort()
+        await rig.board.until(DEAF)
+        rig.twitch.faults.clear()
+        await rig.board.until(READY)
+        await marks_flow(rig, streamer)
+
+
 @pytest.mark.parametrize("pongs", [True, False])
 async def test_silent_servers_are_left_for_new_sockets(rig: Rig, *, pongs: bool) -> None:
     async with rig.running():
@@ -154,6 +166,20 @@ async def test_a_refused_shard_association_is_tried_again_at_once_and_leaves_no_
         await rig.twitch.until(lambda: fault.used == 4 and all_serve(rig))
         await marks_flow(rig, streamer)
         assert rig.twitch.sockets.opened == SHARDS + 4 + SHARDS
+
+
+async def test_sockets_that_close_while_twitch_is_told_of_them_are_replaced_too(rig: Rig) -> None:
+    async with rig.running(rig.pace(look=60)):
+        streamer = await rig.live()
+        taken: dict[str, list[str]] = {"data": [], "errors": []}
+        slow = rig.twitch.faults.add(
+            "PATCH", "/helix/eventsub/conduits/shards", status=202, body=taken, delay=0.2, times=SHARDS
+        )
+        rig.twitch.sockets.abort()
+        await eventually(lambda: slow.used == SHARDS)
+        rig.twitch.sockets.abort()
+        await marks_flow(rig, streamer)
+        assert rig.board.said.count("ready") == 1, "nobody had to look for it"
 
 
 async def test_a_shard_twitch_refuses_in_a_200_is_tried_again(rig: Rig) -> None:

@@ -1,12 +1,18 @@
 """What Twitch should send us, compared with what it says it does."""
 
+from collections.abc import Collection
+from datetime import datetime
+
 import pytest
 from structlog.testing import capture_logs
 
+from bot.twitch import subscriptions as under_test
 from bot.twitch.subscriptions import BotNotAuthorised, Subscriptions
+from commands import connecting
+from commands.services import Services
 from moments.errors import ProviderError
 from storage.connections import State
-from tests.bot.twitch.rig import BOT_SCOPES, Rig
+from tests.bot.twitch.rig import BOT_SCOPES, Rig, eventually
 from tests.fake_twitch.people import FakeUser
 
 
@@ -33,6 +39,7 @@ def kinds(rig: Rig, channel: FakeUser) -> set[str]:
     return {kind for kind, channel_id in rig.enabled() if channel_id == channel.id}
 
 
+LIST = "/helix/eventsub/subscriptions"
 EVERYTHING = {
     "channel.chat.message",
     "channel.chat.message_delete",
@@ -163,6 +170,45 @@ async def test_a_streamer_who_disconnects_at_twitch_is_marked_and_nobody_else_no
         assert rig.board.now == "ready"
         await rig.connect(goes)
         await rig.until_subscribed(2)
+
+
+async def test_a_streamer_twitch_refused_for_a_while_is_not_asked_to_connect_for_ever(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[list[str]] = []
+    granted_again = connecting.granted_again
+
+    async def noting(services: Services, channel_ids: Collection[str], now: datetime) -> None:
+        noted.append(list(channel_ids))
+        await granted_again(services, channel_ids, now)
+
+    async def is_in(state: State) -> bool:
+        return await rig.state(streamer) is state
+
+    monkeypatch.setattr(connecting, "granted_again", noting)
+    monkeypatch.setattr(under_test, "HOLD_SECONDS", 0.3)
+    streamer = await rig.streamer("nightowl")
+    rig.twitch.faults.add("POST", "/helix/eventsub/subscriptions", status=403, times=6)
+    async with rig.running():
+        await rig.pulse.until(lambda: is_in(State.NEEDS_AUTHORISATION))
+        assert noted == [], "Twitch does not send it all"
+        await rig.pulse.until(lambda: is_in(State.CONNECTED))
+        looks = len(rig.twitch.requests)
+        await eventually(lambda: [request.path for request in rig.twitch.requests[looks:]].count(LIST) >= 2)
+    assert noted == [[streamer.id]], "asked for while it is needed only"
+
+
+async def test_complete_is_a_channel_of_which_twitch_lists_everything(rig: Rig) -> None:
+    told = Told()
+    subs, whole, gone = await subscriptions(rig, told), await rig.streamer("whole"), await rig.streamer("gone")
+    rig.twitch.tokens.end_grants(gone)
+    await subs.sync([whole.id, gone.id])
+    assert subs.complete == set(), "what was asked for just now is not listed yet"
+    await subs.sync([whole.id, gone.id])
+    assert subs.complete == {whole.id}
+    next(sub for sub in rig.twitch.eventsub.subscriptions.values()).status = "authorization_revoked"
+    await subs.sync([whole.id, gone.id])
+    assert subs.complete == set()
 
 
 async def test_who_took_it_back_is_logged_once_however_often_they_are_asked_for(rig: Rig) -> None:

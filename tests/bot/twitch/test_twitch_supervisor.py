@@ -1,7 +1,10 @@
 """From no token at all to a year alone: starting, failing, coming back, ending, and what is caught up with."""
 
 import asyncio
+import errno
+import fcntl
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +12,14 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bot.twitch.events import use_cases
 from bot.twitch.lock import TwitchLock
 from bot.twitch.supervisor import sentence
+from bot.twitch.translate import WentOnline
 from commands import connecting
 from commands.dispatch import Dispatcher
 from commands.model import Heard, Reply
-from commands.services import Services
+from commands.services import Services, utc_now
 from moments.errors import (
     NotAuthorised,
     ProviderBusy,
@@ -23,6 +28,7 @@ from moments.errors import (
     ProviderUnreadable,
     StoreBusy,
 )
+from moments.live import Place
 from moments.sessions import Status
 from storage import facts
 from storage.connections import Connected
@@ -50,6 +56,15 @@ async def test_without_the_bots_leave_it_waits_and_asks_once(database: Path) -> 
         await rig.authorise_bot()
         await rig.board.until("ready")
         assert rig.board.said == ["waiting for authorisation", "connecting", "ready"]
+
+
+async def test_an_operator_who_could_not_be_asked_is_asked_again(database: Path) -> None:
+    async with open_rig(database, bot_authorised=False) as rig:
+        rig.asking_fails = [StoreBusy("another process holds it")]
+        async with rig.running():
+            await eventually(lambda: rig.asked == 2)
+            await asyncio.sleep(3 * rig.pace().authorised)
+            assert (rig.asked, rig.board.now) == (2, "waiting for authorisation")
 
 
 async def test_a_restart_takes_up_the_same_conduit_and_its_subscriptions(database: Path) -> None:
@@ -192,6 +207,38 @@ async def test_a_second_process_waits_and_takes_over_when_the_first_ends(rig: Ri
         assert rig.twitch.sockets.opened == 0
         holder.release()
         await rig.ready(0)
+
+
+async def test_a_lock_file_that_cannot_be_used_is_said_once_and_tried_until_it_can(rig: Rig, database: Path) -> None:
+    path = TwitchLock(database).path
+    path.mkdir()
+    with structlog.testing.capture_logs() as lines:
+        async with rig.running() as running:
+            await rig.board.until("down: the lock file beside the database cannot be used")
+            await asyncio.sleep(3 * rig.pace().lock)
+            assert not running.done()
+            path.rmdir()
+            await rig.ready(0)
+    assert len([line for line in lines if line["event"].startswith("the lock file of Twitch")]) == 1
+
+
+def test_a_disk_that_knows_no_locks_costs_no_descriptor(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = free_descriptor()
+    for _ in range(5):
+        with pytest.raises(OSError, match="No locks"):
+            TwitchLock(database).take()
+    assert free_descriptor() == before
+
+
+def free_descriptor() -> int:
+    """The one the system would give out next: always the lowest."""
+    descriptor = os.dup(1)
+    os.close(descriptor)
+    return descriptor
 
 
 def test_a_lock_ends_with_its_process_however_that_ends(database: Path) -> None:
@@ -426,3 +473,12 @@ async def test_it_can_be_ended_while_it_waits_and_while_twitch_is_down(database:
         lock = TwitchLock(database)
         assert lock.take(), "given up at the end"
         lock.release()
+
+
+async def test_what_a_stream_is_called_is_asked_again_when_helix_did_not_say(rig: Rig) -> None:
+    streamer = await rig.streamer("owl")
+    rig.services.changed.clear()  # set, it has everything on the air asked about until Helix answers
+    rig.twitch.faults.add("GET", "/helix/channels", status=503, times=None)
+    began = WentOnline(Place("twitch", streamer.id, "Owl"), "m1", "77", "live")
+    await use_cases(rig.services).happened(began, utc_now())
+    assert rig.services.changed.is_set()

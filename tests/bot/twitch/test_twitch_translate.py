@@ -41,6 +41,23 @@ def test_a_line_says_where_who_what_and_when() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("@Rook !clip what a dodge", "!clip what a dodge"),
+        ("@ROOK !unclip", "!unclip"),
+        ("@rook_login !unclip", "!unclip"),
+        ("@somebody !unclip", "@somebody !unclip"),
+        ("!clip @Rook did it", "!clip @Rook did it"),
+        ("@Rook", ""),
+    ],
+)
+def test_what_is_typed_with_the_reply_button_is_heard_without_the_name_in_front(text: str, kept: str) -> None:
+    reply = {"parent_user_name": "Rook", "parent_user_login": "rook_login"}
+    assert heard(said(text, reply=reply)).text == kept
+    assert heard(said(text, reply=None)).text == text
+
+
+@pytest.mark.parametrize(
     ("badges", "role"),
     [
         ([], Role.VIEWER),
@@ -169,6 +186,7 @@ KINDS = [*translate._SHAPES, "channel.chat.message", "conduit.shard.disabled", "
 def test_PLAT_5_whatever_the_envelope_nothing_is_raised(envelope: dict[str, Any], kind: str) -> None:
     translate.heard(envelope, NOW)
     translate.revoked(envelope)
+    translate.sent_at(envelope)
     translate.happening(envelope)
     translate.happening(notification(kind, envelope))
 

@@ -258,12 +258,12 @@ def test_KEY_1_every_purpose_in_use_has_a_name_of_its_own() -> None:
     packages = ("bot", "commands", "moments", "providers", "storage", "web_export")
     root = Path(credentials.__file__).parents[1]
     text = {path: path.read_text() for package in packages for path in (root / package).rglob("*.py")}
-    used = [
+    used = {
         (path.stem, found[1])
         for path, source in text.items()
         if path.name != "keys.py" or path.parent.name != "storage"
         for found in re.finditer(r"\.derive(?:_all)?\((\w[\w.]*)", source)
-    ]
+    }
     assert sorted(used) == [
         ("credentials", "PURPOSE"),
         ("csrf", "PURPOSE"),
