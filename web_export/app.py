@@ -11,12 +11,12 @@ from aiohttp import web
 from commands.services import Services
 from moments.errors import MomentsError
 from web_export import api, choosing, clients, connect, csrf, downloads, health, legal, links, login, me, moderating
+from web_export.finishing import add_finishing
 from web_export.hardening import Connection, Door, Patience
-from web_export.keys import CONFIG, NAMES, SERVICES, SiteConfig
+from web_export.keys import CONFIG, SERVICES, SiteConfig
 from web_export.limits import Limits
 from web_export.metrics import METRICS, Metrics
 from web_export.middleware import HOSTS, HTTPS, LARGEST_BODY, LIMITS, MIDDLEWARES, finish_headers, hosts
-from web_export.names import Names
 from web_export.pages import add_pages
 
 CLOSING_SECONDS = 1.0
@@ -34,7 +34,6 @@ def make_app(
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=LARGEST_BODY)
     app[SERVICES] = services
     app[CONFIG] = config
-    app[NAMES] = Names(services)
     app[METRICS] = metrics or Metrics()
     app[METRICS].show_store(lambda: services.store.stats)
     app[LIMITS] = limits or Limits()
@@ -43,6 +42,7 @@ def make_app(
     app[HOSTS] = hosts(public.hostname, config.host)
     app[HTTPS] = public.scheme == "https"
     app.on_response_prepare.append(finish_headers)
+    add_finishing(app)
     add_pages(app)
     app.add_routes([*downloads.routes, *api.routes, *health.routes])
     app.add_routes([*login.routes, *connect.routes, *me.routes, *csrf.routes])

@@ -12,6 +12,7 @@ from web_export.keys import CONFIG, SERVICES
 
 UP = "ready"
 """What is said first of a platform that works (SiteConfig.platforms)."""
+_THERE = "The bot is in this chat. Type !clip and what moved you."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class ChatView:
     """Whether its streamer has to connect again."""
     notes: tuple[str, ...] = ()
     """What was not granted, for whoever has just connected."""
+    passes: bool = False
+    """Whether somebody is about to mend it, and must not be told so once more by a copy."""
 
 
 async def chat_view(request: web.Request, channel: Channel) -> ChatView | None:
@@ -35,11 +38,14 @@ async def chat_view(request: web.Request, channel: Channel) -> ChatView | None:
         return ChatView(
             "Twitch no longer lets the bot act for this channel. If it is yours, connect again; every mark is kept.",
             reconnect=True,
+            passes=True,
         )
-    return ChatView(await _bot(request), notes=_just_connected(request))
+    sentence = await _wrong_with_bot(request)
+    return ChatView(sentence or _THERE, notes=_just_connected(request), passes=bool(sentence))
 
 
-async def _bot(request: web.Request) -> str:
+async def _wrong_with_bot(request: web.Request) -> str:
+    """What keeps the bot from the chat; empty when it is there."""
     services = request.app[SERVICES]
     if services.twitch is not None and not await connecting.bot_is_authorised(services):
         return (
@@ -48,7 +54,7 @@ async def _bot(request: web.Request) -> str:
         )
     if not request.app[CONFIG].platforms().get("twitch", {}).get("state", "").startswith(UP):
         return "The bot is not connected to Twitch just now. It joins again by itself; marks are heard from then on."
-    return "The bot is in this chat. Type !clip and what moved you."
+    return ""
 
 
 def _just_connected(request: web.Request) -> tuple[str, ...]:

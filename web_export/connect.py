@@ -3,14 +3,16 @@
 from dataclasses import replace
 from urllib.parse import quote
 
+import structlog
 from aiohttp import web
 
 from commands import connecting
 from commands.authority import Viewer
 from commands.connecting import BOT_SCOPES, CLIPS, MARKERS, SEAT
 from commands.services import Services
-from moments.errors import MomentsError, Refusal
+from moments.errors import MomentsError, Refusal, StoreError
 from moments.grants import Grant
+from web_export.finishing import finish
 from web_export.keys import SERVICES
 from web_export.login import display_name, elsewhere
 from web_export.oauth import Purpose, leave, remember, returned, see_other, twitch_of
@@ -20,6 +22,7 @@ from web_export.visitors import let_in
 FEATURES = {"markers": MARKERS, "clips": CLIPS}
 """What a streamer may tick, and what Twitch calls the leave for it."""
 
+log = structlog.stdlib.get_logger("web_export")
 routes = web.RouteTableDef()
 
 
@@ -57,21 +60,30 @@ async def start(request: web.Request) -> web.Response:
 @routes.get("/twitch/connect/callback")
 async def callback(request: web.Request) -> web.Response:
     """Back from Twitch, with a streamer's leave or with the bot's own account."""
+    location, who = await finish(request, _come_back(request))
+    response = see_other(location)
+    if who is not None:
+        try:
+            await let_in(request, response, who)
+        except StoreError as error:  # the channel is connected all the same, and its page says so to everybody
+            log.warning("a streamer who connected could not be logged in", error=str(error))
+    return response
+
+
+async def _come_back(request: web.Request) -> tuple[str, Viewer | None]:
+    """Where they go on and, for a streamer who agreed, who they are."""
     back = await returned(request, Purpose.CONNECT, Purpose.BOT)
     is_bot = back.attempt.purpose == Purpose.BOT
     if back.grant is None:
-        return see_other(f"/twitch/connect?said={'bot-refused' if is_bot else 'not-connected'}")
+        return f"/twitch/connect?said={'bot-refused' if is_bot else 'not-connected'}", None
     services, details = request.app[SERVICES], back.attempt.details
     try:
         if is_bot:
-            return see_other(await _keep_bot(services, back.grant, details["code"]))
-        location, who = await _keep_streamer(services, back.grant, frozenset(details["scopes"].split()))
+            return await _keep_bot(services, back.grant, details["code"]), None
+        return await _keep_streamer(services, back.grant, frozenset(details["scopes"].split()))
     except MomentsError:
         await connecting.give_back(services, back.grant)  # nothing was kept
         raise
-    response = see_other(location)
-    await let_in(request, response, who)
-    return response
 
 
 async def _keep_streamer(services: Services, grant: Grant, asked: frozenset[str]) -> tuple[str, Viewer]:

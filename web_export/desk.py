@@ -169,4 +169,4 @@ async def _acts(services: Services, desk: Desk, now: datetime) -> tuple[ActRow, 
 
 
 def _called(names: Mapping[str, str], account: str) -> str:
-    return names.get(account) or f"account {account.partition(':')[2]}"
+    return names.get(account) or f"account {account.partition(':')[2] or account}"

@@ -7,7 +7,6 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from commands.services import Services
-from web_export.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +26,3 @@ class SiteConfig:
 
 SERVICES = web.AppKey("services", Services)
 CONFIG = web.AppKey("config", SiteConfig)
-NAMES = web.AppKey("names", Names)

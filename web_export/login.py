@@ -10,6 +10,7 @@ from commands.services import Services
 from moments.grants import Grant
 from moments.notes import clean_name
 from providers.twitch.oauth import LOGIN_SCOPE, MODERATES_SCOPE
+from web_export.finishing import finish
 from web_export.keys import SERVICES
 from web_export.oauth import Purpose, leave, remember, return_path, returned, see_other, twitch_of
 from web_export.personal import personal_page
@@ -39,16 +40,10 @@ async def login(request: web.Request) -> web.Response:
 @routes.get("/login/twitch/callback")
 async def callback(request: web.Request) -> web.Response:
     """Back from Twitch: a login of ours begins, and Twitch's token is given back."""
-    back = await returned(request, Purpose.LOGIN)
-    if back.grant is None:
-        return see_other("/me?said=refused")
-    services = request.app[SERVICES]
-    try:
-        who = await _who(services, back.grant)
-    finally:
-        await connecting.give_back(services, back.grant)
-    response = see_other(back.attempt.return_path)
-    await let_in(request, response, who)
+    location, who = await finish(request, _come_back(request))
+    response = see_other(location)
+    if who is not None:
+        await let_in(request, response, who)
     return response
 
 
@@ -76,6 +71,19 @@ def elsewhere(request: web.Request) -> str | None:
     if asked == public.hostname or not {asked, public.hostname} <= _LOOPBACK:
         return None
     return request.app[SERVICES].link(request.path_qs)
+
+
+async def _come_back(request: web.Request) -> tuple[str, Viewer | None]:
+    """Where they go on and, unless they said no, who they are."""
+    back = await returned(request, Purpose.LOGIN)
+    if back.grant is None:
+        return "/me?said=refused", None
+    services = request.app[SERVICES]
+    try:
+        who = await _who(services, back.grant)
+    finally:
+        await connecting.give_back(services, back.grant)
+    return back.attempt.return_path, who
 
 
 async def _who(services: Services, grant: Grant) -> Viewer:

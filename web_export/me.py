@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from commands import connecting
+from commands.choices import MOST_SECONDS
 from commands.connecting import CLIPS, MARKERS
 from commands.forgetme import forget
 from commands.services import Services
@@ -32,6 +33,7 @@ MARKS_A_PAGE = 50
 _NOT_ALLOWED = "Not allowed. Connect again with its box ticked to have them"
 _YET_TO_ALLOW = "Switched on, but you have yet to allow them on Twitch. Connect again with their box ticked"
 _CLIPPING = "Allowed: moderators may turn crowd moments into clips"
+_NOT_NOW = "Not until you connect again, with its box ticked"
 _POSITION = re.compile(r"([0-9]{1,18})-([0-9]{1,9})", re.ASCII)
 
 routes = web.RouteTableDef()
@@ -103,6 +105,7 @@ async def me(request: web.Request) -> web.Response:
         newest=before is None,
         channel=await _channel(request, visitor),
         settings=await _settings(request, visitor),
+        most_seconds=MOST_SECONDS,
         logins=await _logins(request, visitor),
         can_connect=services.twitch is not None,
     )
@@ -186,7 +189,7 @@ async def _channel(request: web.Request, visitor: WebSession) -> ChannelView | N
     channel = await services.store.channel(visitor.platform, visitor.user_id)
     if channel is None or found is None or found.state is State.DISCONNECTED:
         return None
-    scopes = found.scopes
+    scopes, works = found.scopes, found.state is State.CONNECTED
     return ChannelView(
         f"{quote(found.place.platform, safe='')}/{quote(found.place.platform_id, safe='')}",
         found.state,
@@ -194,7 +197,9 @@ async def _channel(request: web.Request, visitor: WebSession) -> ChannelView | N
         (
             _feature("Stream markers", _marking(services, channel), channel.settings.mirror_markers, MARKERS in scopes),
             _feature("Clips", _CLIPPING, channel.settings.promote, CLIPS in scopes),
-        ),
+        )
+        if works
+        else (Feature("Stream markers and clips", _NOT_NOW, waits=False),),
     )
 
 

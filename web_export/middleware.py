@@ -14,6 +14,7 @@ from moments.errors import MomentsError, NotAllowed, NotFound, ProviderError, Re
 from web_export import clients
 from web_export.access_log import route_of
 from web_export.csrf import check_forgery
+from web_export.finishing import finish_changes
 from web_export.headers import PRIVATE, keep_private, seal
 from web_export.limits import Limits, TooMany
 from web_export.render import error_page
@@ -228,4 +229,4 @@ async def refuse_forgeries(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-MIDDLEWARES = (tell_errors, check_request, limit_clients, refuse_forgeries)
+MIDDLEWARES = (tell_errors, check_request, limit_clients, refuse_forgeries, finish_changes)

@@ -12,6 +12,7 @@ from commands.authority import role_of
 from moments.errors import NotAllowed, NotFound, Refusal, UsageError
 from moments.live import Author
 from moments.people import Role
+from moments.timecodes import LONGEST_SHIFT
 from storage import Transaction, all_marks
 from web_export.desk import Desk, choices, desk_view
 from web_export.digest import TOTALS
@@ -28,6 +29,12 @@ _ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _NO_PLACE = "That place in the list cannot be read. Open the page again."
 _MOVED_ON = "Another session has begun since. Open that one's page to moderate it."
+_STANDS_OTHERWISE = "That button does nothing any more: the session went on meanwhile. Its page shows how it stands."
+_NO_BUTTON = "That is no button of this page. Reload it and try again."
+_NO_SHIFT = (
+    "Type how many seconds later or earlier the links should open, with a plus or a minus: +5 or -5, "
+    f"at most {LONGEST_SHIFT}. 0 puts them back."
+)
 
 Act = Callable[[web.Request, Desk], Awaitable[str | web.Response]]
 """What a button does: the word for `said`, or a page of its own."""
@@ -46,7 +53,14 @@ async def page(request: web.Request) -> web.Response:
     services, here = request.app[SERVICES], request.query.get("before")
     before = parse_position(here, _NO_PLACE)
     view = await desk_view(services, desk, await request.app[TOTALS].of(desk.session), before, here or "")
-    return await _personal(request, "moderate.html", page=view, choices=choices(view.head.status), hours=HOURS)
+    return await _personal(
+        request,
+        "moderate.html",
+        page=view,
+        choices=choices(view.head.status),
+        hours=HOURS,
+        longest_shift=LONGEST_SHIFT,
+    )
 
 
 def _act(path: str) -> Callable[[Act], Act]:
@@ -77,8 +91,8 @@ async def change_state(request: web.Request, desk: Desk) -> str | web.Response:
     command = str(form.get("act", ""))
     text = " | ".join(str(form.get(name, "")).replace("|", "/").strip() for name in ("title", "game"))
     if command not in _SAID:
-        raise UsageError("That is no button of this page. Reload it and try again.")
-    await _give(request, desk, command, text if command == "start" else "")
+        raise UsageError(_NO_BUTTON)
+    await _give(request, desk, command, text if command == "start" else "", usage=_NO_BUTTON)
     if command != "start":
         return _SAID[command]
     channel = desk.session.channel
@@ -89,7 +103,8 @@ async def change_state(request: web.Request, desk: Desk) -> str | web.Response:
 @_act("/vodshift")
 async def shift(request: web.Request, desk: Desk) -> str:
     """Correct where the marks fall in the recording."""
-    await _give(request, desk, "vodshift", str((await request.post()).get("seconds", "")).strip())
+    seconds = str((await request.post()).get("seconds", "")).strip()
+    await _give(request, desk, "vodshift", seconds, usage=_NO_SHIFT)
     return "shifted"
 
 
@@ -162,13 +177,24 @@ async def revoke(request: web.Request, desk: Desk) -> str:
 _SAID = {"start": "started", "pause": "paused", "resume": "resumed", "end": "over"}
 
 
-async def _give(request: web.Request, desk: Desk, command: str, text: str) -> None:
-    """A command about the channel's newest session; Refusal when that is not the one on the page."""
+async def _give(request: web.Request, desk: Desk, command: str, text: str, *, usage: str) -> None:
+    """A command about the channel's newest session; Refusal when that is not the one on the page.
+
+    Whatever else it refuses is told in the page's words, `usage` where the text is wrong: its own say what to type
+    in chat.
+    """
     services, channel = request.app[SERVICES], desk.session.channel
     newest = await services.store.newest_session(channel.platform, channel.platform_id)
     if newest is None or newest.id != desk.session.id:
         raise Refusal(_MOVED_ON)
-    await give(services, desk.viewer, desk.role, channel, command, text)
+    try:
+        await give(services, desk.viewer, desk.role, channel, command, text)
+    except UsageError as error:
+        raise UsageError(usage) from error
+    except NotAllowed:
+        raise
+    except (NotFound, Refusal) as error:
+        raise Refusal(_STANDS_OTHERWISE) from error
 
 
 async def _desk(request: web.Request, *, act: bool) -> Desk | None:

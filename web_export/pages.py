@@ -13,7 +13,7 @@ from moments.crowd import Position
 from moments.errors import NotFound, UsageError
 from moments.sessions import Session, Status
 from moments.vod import Vods
-from web_export.asked import asked_session, lead_to_name, named_channel
+from web_export.asked import asked_session, lead_to_name, name_today, named_channel
 from web_export.chat_state import chat_view
 from web_export.digest import TOTALS, Digest, Digests, TotalsKept
 from web_export.headers import is_known
@@ -147,9 +147,11 @@ async def channel_page(request: web.Request) -> web.Response:
     heads = await _heads(request, sessions)
     older = sessions[-1].row_id if len(found) > SESSIONS_A_PAGE else None
     chat = await chat_view(request, channel)
-    body = render("channel.html", channel=channel, heads=heads, older=older, first=before is None, chat=chat)
+    name = name_today(request, channel)
+    body = render("channel.html", channel=channel, name=name, heads=heads, older=older, first=before is None, chat=chat)
     # Who has just connected, perhaps not for the first time, must see how it is now.
-    return html_response(body, cache="no-store" if "connected" in request.query else SHARED_CACHE)
+    fresh = "connected" in request.query or (chat is not None and chat.passes)
+    return html_response(body, cache="no-store" if fresh else SHARED_CACHE)
 
 
 def _row_cursor(word: str | None) -> int | None:

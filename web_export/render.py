@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from web_export import words
 from web_export.keys import SERVICES
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+_OWN_PAGE = re.compile(r"/me(/s/[0-9A-Za-z_-]{1,64})?/", re.ASCII)
 TITLES = {404: "Nothing here", 429: "A little slower", 503: "Not right now"}
 
 
@@ -78,13 +80,21 @@ def html_response(body: bytes, *, cache: str, status: int = 200) -> web.Response
 
 
 def error_page(request: web.Request, status: int, sentence: str) -> web.Response:
-    """A refusal as a page: the sentence says what happened and what to do."""
+    """A refusal as a page: the sentence says what happened and what to do, and what was pressed is a link away."""
     heading = TITLES.get(status, "That did not work")
     # Told to everybody alike, whether there is a private one or nothing at all (AZ-6).
     can_log_in = request.app[SERVICES].twitch is not None
     perhaps_yours = can_log_in and status == HTTPStatus.NOT_FOUND and request.path.startswith(("/c/", "/s/"))
-    body = render("error.html", heading=heading, sentence=sentence, perhaps_yours=perhaps_yours)
+    body = render(
+        "error.html", heading=heading, sentence=sentence, perhaps_yours=perhaps_yours, own_page=_own_page(request)
+    )
     return html_response(body, cache="no-store", status=status)
+
+
+def _own_page(request: web.Request) -> str | None:
+    """The page of one's own whose button or list it was, without its `/me`; None for any other address."""
+    found = _OWN_PAGE.match(f"{request.path}/")
+    return (found[1] or "") if found else None
 
 
 async def serve_static(request: web.Request) -> web.Response:

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import NamedTuple
 
+import structlog
 from aiohttp import web
 
 from commands.authority import Viewer
+from moments.errors import StoreError
 from storage import Transaction, web_sessions
 from storage.purge import LOGIN_IDLE, LOGIN_LONGEST
 from storage.web_sessions import WebSession
@@ -22,6 +24,8 @@ SEEN_ONCE_IN = timedelta(minutes=5)
 """Uses closer together than this are noted once."""
 _COOKIE = re.compile(r"([\w-]{22})\.([\w-]{43})", re.ASCII)
 _VISITOR = web.RequestKey("visitor", object)
+
+log = structlog.stdlib.get_logger("web_export")
 
 
 class Cookie(NamedTuple):
@@ -137,13 +141,18 @@ async def _look_up(request: web.Request) -> WebSession | None:
     if is_over(found, now):
         return None
     if now - found.seen_at > SEEN_ONCE_IN:
-        session_id = found.id
-
-        async def job(transaction: Transaction) -> None:
-            await web_sessions.seen(transaction, session_id, now)
-
-        await services.store.run(job, message=None, now=now)
+        await _note_seen(request, found.id, now)
     return found
+
+
+async def _note_seen(request: web.Request, session_id: str, now: datetime) -> None:
+    async def job(transaction: Transaction) -> None:
+        await web_sessions.seen(transaction, session_id, now)
+
+    try:
+        await request.app[SERVICES].store.run(job, message=None, now=now)
+    except StoreError as error:  # no reason to keep the page from whoever may read it
+        log.warning("that a login was used could not be noted", error=str(error))
 
 
 def _digest(secret: str) -> str:

@@ -84,6 +84,31 @@ async def test_a_moderator_looks_after_a_session(browser: Browser, there: Privat
     assert said == []
 
 
+async def test_what_cannot_be_is_said_beside_its_field_and_nothing_typed_is_lost(
+    browser: Browser, there: PrivateTown
+) -> None:
+    said: list[str] = []
+    page, desk = await come(browser, there, there.streamer, said), await there.desk()
+    for path, label, button, words in (
+        (desk, "Seconds later", "Correct the links", ("abc", "-99999", "7")),
+        ("/me", "Lead", "Keep these settings", ("-1", "3601")),
+    ):
+        await page.goto(path)
+        for word in words:
+            await page.get_by_label(label).fill(word)
+            await page.get_by_role("button", name=button).click()
+            assert await page.locator("input:invalid").input_value() == word
+            assert page.url.endswith(path)
+    await page.goto(desk)
+    for seconds in ("+5", "−5", "0"):
+        await page.get_by_label("Seconds later").fill(seconds)
+        await page.get_by_role("button", name="Correct the links").click()
+        await page.wait_for_url("**said=shifted")
+        await page.goto(desk)
+    await asyncio.shield(page.context.close())
+    assert said == []
+
+
 async def test_a_streamer_makes_their_channel_public_again(browser: Browser, there: PrivateTown) -> None:
     said: list[str] = []
     page = await come(browser, there, there.streamer, said)

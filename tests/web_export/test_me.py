@@ -160,15 +160,20 @@ async def test_disconnecting_works_while_twitch_is_down_and_says_what_is_left_to
 
 async def test_a_streamer_whose_grant_is_dead_is_asked_to_reconnect(town: Town) -> None:
     user, streamer, reader = town.twitch.user("streamer"), town.somebody(), town.somebody()
-    await streamer.connect(user)
+    await streamer.connect(user, "?markers=1&clips=1")
+    assert (await streamer.get("/me")).text.count("Allowed: ") == 2
     await connecting.needs_authorisation(town.services, user.id, town.watch.now)
     mine, page = (await streamer.get("/me")).text, (await reader.get("/c/twitch/streamer")).text
+    assert "Allowed: " not in mine
+    assert "Not until you connect again" in mine
     assert "Reconnect</a>" in mine
     assert "your marks are all kept" in mine
     assert "Reconnect Twitch</a>" in page
     assert [each.state for each in await connecting.channels(town.services)] == [State.NEEDS_AUTHORISATION]
-    await streamer.connect(user)
-    assert "Reconnect" not in (await streamer.get("/me")).text
+    await streamer.connect(user, "?clips=1")
+    again = (await streamer.get("/me")).text
+    assert "Reconnect" not in again
+    assert "Allowed: moderators may turn" in again
 
 
 async def test_a_streamer_reads_why_marks_become_no_markers_and_what_to_do(town: Town) -> None:

@@ -211,11 +211,35 @@ async def test_the_links_into_the_recording_are_corrected(there: PrivateTown) ->
     assert (await push(there, there.mod, "/vodshift", seconds="+7")).status == 303
     assert (await there.session()).vod_shift_seconds == 7
     assert 'value="+7"' in (await there.mod.get(await there.desk())).text
-    for wrong in ("", "soon", "7", "+99999"):
+    for wrong in ("", "soon", "abc", "7", "-99999", "+99999"):
         answer = await push(there, there.mod, "/vodshift", seconds=wrong)
         assert answer.status == 400
-        assert "`" not in answer.text
+        assert "with a plus or a minus: +5 or -5, at most 7200. 0 puts them back." in answer.text
+        assert f'href="{await there.desk()}">Back</a>' in answer.text
+        assert re.search(r"[!`][a-z]+[ <]", re.sub("<!doctype html>", "", answer.text)) is None
     assert (await there.session()).vod_shift_seconds == 7
+
+
+@pytest.mark.parametrize("act", ["pause", "resume"])
+async def test_a_button_of_a_page_that_is_out_of_date_is_refused_in_the_pages_words(
+    there: PrivateTown, act: str
+) -> None:
+    await there.says("!end")
+    answer = await push(there, there.mod, "/state", act=act)
+    assert answer.status == 409
+    assert "That button does nothing any more" in answer.text
+    assert f'href="{await there.desk()}">Back</a>' in answer.text
+
+
+async def test_whatever_goes_wrong_with_a_form_its_page_is_a_link_away(there: PrivateTown) -> None:
+    desk = await there.desk()
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    for path, page in ((f"{desk}/vodshift", desk), ("/me/settings", "/me"), ("/me/s/%22%3E/links", "/me")):
+        answer = await there.streamer.ask("POST", path, data={"csrf": "that of another login"}, headers=headers)
+        assert answer.status == 403
+        assert f'<a class="button main" href="{page}">Back</a>' in answer.text
+    assert ">Back</a>" not in (await there.anybody().get("/nowhere")).text
+    assert ">Back</a>" not in (await there.anybody().get("/menu")).text
 
 
 async def test_AZ_3_acts_need_twitchs_word_of_the_last_ten_minutes(there: PrivateTown) -> None:
@@ -301,6 +325,7 @@ async def test_a_wrong_value_changes_none_of_the_settings(there: PrivateTown, na
     answer = await there.streamer.press("/me/settings", **{"visibility": "public", name: word})
     assert answer.status == 400
     assert ASKED[name].label in answer.text
+    assert 'href="/me">Back</a>' in answer.text
     assert dump(there.town.path) == kept
 
 

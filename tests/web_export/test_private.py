@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from moments.errors import StoreFull
 from moments.people import Role
 from tests.private_town import PrivateTown, open_private_town
-from tests.twitch_site import Answer, Somebody
+from tests.twitch_site import Answer, Somebody, rows
 from web_export import live
 
 HIDDEN = ("Secret rehearsal", "Hollow Deep", "what ann saw")
@@ -72,6 +73,19 @@ async def test_AZ_6_who_finds_nothing_is_offered_the_login_whether_there_is_some
     (text,) = texts
     assert '<a class="button" href="/me">If it is yours, log in</a>' in text
     assert "If it is yours" not in (await there.anybody().get("/nowhere")).text
+
+
+@pytest.mark.parametrize("down", [False, True])
+async def test_AZ_6_no_number_of_names_and_no_outage_tells_a_private_channels_name(
+    there: PrivateTown, *, down: bool
+) -> None:
+    if down:
+        there.town.twitch.faults.add("*", "*", status=500, times=None)
+    for somebody in (there.anybody(), there.stranger):
+        for number in range(70):
+            assert (await somebody.get(f"/c/twitch/nobody{number}")).status == 404
+        private, nobody = [await somebody.get(f"/c/twitch/{name}") for name in (there.owner.login, "nobody")]
+        assert told(private) == told(nobody)
 
 
 async def test_AZ_6_words_for_a_session_never_mean_a_private_one(there: PrivateTown) -> None:
@@ -153,6 +167,26 @@ async def test_whoever_the_streamer_named_reads_until_that_is_taken_back(there: 
     assert (await there.stranger.get(page)).status == 200
     await there.says(f"!setup unmoderator {there.other.login}")
     assert (await there.stranger.get(page)).status == 404
+
+
+async def test_a_store_that_takes_nothing_more_keeps_no_page_from_who_may_read_it(
+    there: PrivateTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.town.passes(minutes=6)
+    tried = []
+
+    async def full(*_: object, **__: object) -> None:
+        tried.append(True)
+        raise StoreFull("The disk is full.")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(there.town.services.store, "run", full)
+        for path in (await there.path(), "/me", await there.desk()):
+            assert (await there.streamer.get(path)).status == 200, path
+    assert tried
+    seen = rows(there.town.path, "web_session")
+    assert (await there.streamer.get("/me")).status == 200
+    assert rows(there.town.path, "web_session") != seen  # noted once there is room again
 
 
 class Stream:
