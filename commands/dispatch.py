@@ -82,10 +82,11 @@ class Dispatcher:
 
     async def _answer(self, heard: Heard, called: _Called) -> Reply | None:
         arrived = heard.arrived or self._services.clock()
-        level = heard.platform.default_level
+        level, off = heard.platform.default_level, heard.platform.bare_off
         try:
             chosen = await self._chosen(heard)
-            if called.bare and called.name in heard.platform.bare_off - chosen.bare_commands:
+            off -= chosen.bare_commands
+            if called.bare and called.name in off:
                 return None
             level = chosen.reply_level or level
             call = Invocation(self._services, heard, arrived, level)
@@ -94,12 +95,16 @@ class Dispatcher:
             reply = self._refusal(heard.platform, called, error)
         if reply is None or (level is ReplyLevel.NONE and called.name not in ALWAYS_ANSWERED):
             return None
-        said_before = self._once.said(heard, (called.name, called.text), reply, arrived)
-        if said_before:
+        if self._once.said(heard, reply, arrived):
             return None
-        if reply.kind == "refusal" and heard.platform.hides_links:  # it may name a session by its title
-            return reply._replace(text=without_links(reply.text, keep=self._services.public_url))
-        return reply
+        return self._worded(reply, heard.platform, off)
+
+    def _worded(self, reply: Reply, platform: Platform, off: frozenset[str]) -> Reply:
+        """The reply as this channel may read it; `off` are the commands whose bare names are not answered there."""
+        text = reply.text
+        if reply.kind == "refusal" and platform.hides_links:  # it may name a session by its title
+            text = without_links(text, self._services.link("/"), self._services.formats)
+        return reply._replace(text=_as_typed(text, platform, off))
 
     async def _chosen(self, heard: Heard) -> ChannelSettings:
         channel = await self._services.store.known(heard.place)
@@ -164,9 +169,18 @@ def _find(heard: Heard) -> _Called | None:
     return _Called(command, rest, bare)
 
 
+def _as_typed(text: str, platform: Platform, off: frozenset[str]) -> str:
+    """The text with each command as it is typed there: `!clip`, and `!moments help` where bare `help` is off."""
+
+    def typed(name: re.Match[str]) -> str:
+        return f"{platform.prefix}{GROUP} {name[1]}" if name[1] in off else f"{platform.prefix}{name[1]}"
+
+    return COMMAND_NAME.sub(typed, text) if "`" in text else text
+
+
 def _presentable(reply: Reply, platform: Platform) -> Reply:
-    """The reply on one line and within the platform's length, with commands as typed there; it mentions nobody."""
-    text = COMMAND_NAME.sub(rf"{platform.prefix}\1", reply.text) if "`" in reply.text else reply.text
+    """The reply on one line and within the platform's length; it mentions nobody."""
+    text = reply.text
     if "@" in text:
         text = _MENTION.sub("@\u200b", text)
     if not text.isprintable():

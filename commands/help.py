@@ -11,7 +11,7 @@ from moments.errors import UsageError
 async def help_(call: Invocation, name: CommandName = "") -> Reply:
     """What the caller may type."""
     if not name:
-        names = " ".join(word for word in LOWEST_ROLE if may(call.heard.role, word))
+        names = ", ".join(f"`{word}`" for word in LOWEST_ROLE if may(call.heard.role, word))
         return Reply(f"You can type: {names}. For more about one: `help` clip")
     found = NAMES.get(name.lower().removeprefix(call.heard.platform.prefix))
     if found is None:

@@ -48,7 +48,7 @@ async def _privately(call: Invocation, session: Session, what: str, file: str) -
     if not (call.heard.platform.private_replies and may_have_one):
         page = f"/s/{session.id}" + (f"/export.{file}" if file else "")
         login = call.services.link(f"/login/twitch?moderator=1&return={page}")
-        return Reply(f"This channel is private; its moderators log in: {login}")
+        return Reply(f"This channel's pages are private; its moderators log in: {login}")
 
     async def issue(transaction: Transaction) -> str:
         return await private_links.issue(transaction, call.services.keys, session, author, call.arrived, file=file)

@@ -1,6 +1,7 @@
 """The three nouns of a command: what was heard, the invocation a command gets, and its reply."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeVar
@@ -26,9 +27,15 @@ _LINK = re.compile(
 )
 
 
-def without_links(text: str, keep: str = "") -> str:
-    """The text with `[link]` in place of whatever looks like one, but for those that begin with `keep`."""
-    return _LINK.sub(lambda found: found[0] if keep and found[0].startswith(keep) else "[link]", text)
+def without_links(text: str, site: str = "", names: Collection[str] = ()) -> str:
+    """The text with `[link]` in place of whatever looks like one, but for what is ours: those that begin with `site`,
+    the site's own address up to its first slash, and `names` that only look like one.
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        return found[0] if found[0] in names or (site and found[0].startswith(site)) else "[link]"
+
+    return _LINK.sub(shown, text)
 
 
 def quoted(words: str) -> str:
@@ -107,3 +114,5 @@ class Reply(NamedTuple):
     text: str
     private: bool = False
     kind: Kind = "read"
+    same: str = ""
+    """What makes it the same answer as another, where its words tell of a running clock too."""

@@ -12,15 +12,14 @@ class Once:
     """Remembers read answers and refusals for a platform's `once_seconds`, a channel at a time."""
 
     def __init__(self) -> None:
-        self._until: dict[tuple[object, ...], datetime] = {}
+        self._until: dict[tuple[str, str, str], datetime] = {}
 
-    def said(self, heard: Heard, asked: tuple[str | None, str], reply: Reply, now: datetime) -> bool:
+    def said(self, heard: Heard, reply: Reply, now: datetime) -> bool:
         """Whether this channel was given the same answer a moment ago; if not, it is from now on."""
         seconds = heard.platform.once_seconds
         if not seconds or reply.kind not in {"read", "refusal"}:
             return False
-        # A read answer tells of a running clock: what was asked is what makes it the same.
-        same = (*heard.place[:2], *(asked if reply.kind == "read" else (reply.text,)))
+        same = (*heard.place[:2], reply.same or reply.text)
         until = self._until.get(same)
         # Messages overtake each other; further ahead than that, the clock was set back.
         if until is not None and now < until <= now + timedelta(seconds=seconds + LATE_SECONDS):

@@ -9,7 +9,7 @@ from commands.arguments import Game, Title
 from commands.audit import note
 from commands.model import Invocation, Reply
 from commands.registry import command
-from moments.errors import NotFound
+from moments.errors import NotFound, Refusal
 from moments.live import Place
 from moments.notes import clean_name
 from moments.sessions import NOT_LIVE, Session, Status, ended, paused, resumed, started
@@ -21,6 +21,8 @@ from storage import Store, Transaction, streams
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ID_LENGTH = 22
 """Letters of 57: more than 128 bits, so that a session's link cannot be guessed (AZ-6)."""
+PRIVATE = "This channel's pages are private; its moderators log in."
+"""What its viewers are told, whose marks are taken all the same."""
 
 Rule = Callable[[Session | None, datetime], Session | None]
 
@@ -75,19 +77,23 @@ async def end(call: Invocation) -> Reply:
 
 @command("session", "Say what is running, and since when.")
 async def session(call: Invocation) -> Reply:
-    """Title, state, segment, running time and marks so far."""
-    current = await current_session(call)
+    """Title, state, segment, running time and marks so far; who may not see a private one still knows if it runs."""
+    current = await _newest_session(call)
     segment = current.segments[-1]
     state = {Status.ACTIVE: "Running", Status.PAUSED: "Paused", Status.ENDED: "Ended"}[current.status]
+    in_all = f"{hms(current.running_seconds(call.arrived))} in all"
+    as_of = f"{current.id} {segment.index}"
+    if not may_see(call.heard.role, current.channel):
+        return Reply(f"{state}, {in_all}. {PRIVATE}", same=f"{state} {as_of}")
+    names = [f"{state}: {call.quoted(current.name)}", *([call.quoted(current.game)] if current.game else [])]
     totals = await call.services.store.totals(current)
     words = [
-        f"{state}: {call.quoted(current.name)}",
-        *([call.quoted(current.game)] if current.game else []),
+        *names,
         f"segment {segment.index} at {hms(segment.seconds(call.arrived))}",
-        f"{hms(current.running_seconds(call.arrived))} in all",
+        in_all,
         f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}",
     ]
-    return Reply(" · ".join(words))
+    return Reply(" · ".join(words), same=" ".join([*names, as_of]))
 
 
 async def start_afresh(store: Store, place: Place, now: datetime) -> None:
@@ -112,9 +118,16 @@ async def end_open_session(store: Store, place: Place, now: datetime) -> None:
 
 
 async def current_session(call: Invocation) -> Session:
-    """The channel's newest session, if the caller may be told of it; NotFound in words otherwise."""
+    """The channel's newest session; NotFound when there is none, Refusal when the caller may not be told of it."""
+    found = await _newest_session(call)
+    if not may_see(call.heard.role, found.channel):
+        raise Refusal(PRIVATE)
+    return found
+
+
+async def _newest_session(call: Invocation) -> Session:
     found = await call.services.store.newest_session(*call.heard.place[:2])
-    if found is None or not may_see(call.heard.role, found.channel):
+    if found is None:
         raise NotFound(NOT_LIVE)
     return found
 

@@ -131,14 +131,18 @@ def vods_of(session: Session, archives: Iterable[Archive], lead_seconds: int) ->
 
 def growing(archives: Sequence[Archive], session: Session, told_at: datetime) -> tuple[Archive, ...]:
     """The archives, oldest first, the last one as growing when its stream seems to run: it is this session's, or its
-    end was just reached when we were told of it.
+    end was just reached when we were told of it, and the session has not gone on in another stream since.
     """
     if session.status is Status.ENDED or not archives:
         return tuple(archives)
     *earlier, newest = archives
     told_until = newest.created_at + timedelta(seconds=newest.duration_seconds)
-    stream = session.open_segment.stream_id if session.open_segment else None
-    runs = told_at - told_until <= TOLD_LATE or (stream is not None and stream == newest.stream_id)
+    last = session.segments[-1]
+    both_known = last.stream_id is not None and newest.stream_id is not None
+    same_stream = both_known and last.stream_id == newest.stream_id
+    over = both_known and not same_stream and newest.created_at < last.start_time
+    just_told = told_at - told_until <= TOLD_LATE
+    runs = (just_told and not over) or (same_stream and session.open_segment is not None)
     return (*earlier, replace(newest, growing=runs))
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.twitch.translate import TWITCH
-from commands.dispatch import _presentable
+from commands.dispatch import Dispatcher, _presentable
 from commands.model import Heard, Reply
 from commands.once import Once
 from commands.registry import NAMES
@@ -25,6 +25,7 @@ from moments.live import Author, Place
 from moments.people import Role
 from moments.sessions import ReplyLevel
 from tests.chat import Chat, open_chat
+from web_export.formats import FORMATS
 
 LOUD = replace(TWITCH, default_level=ReplyLevel.FULL, bare_off=frozenset())
 """Twitch where the channel chose to have everything repeated: the worst case."""
@@ -224,6 +225,20 @@ async def test_CHAT_3_our_own_links_are_given(room: Chat) -> None:
     assert f"{PUBLIC_URL}/s/" in reply.text
 
 
+async def test_CHAT_3_what_only_begins_like_our_address_is_hidden_in_a_refusal_too(room: Chat) -> None:
+    await hear(room, f"!start {PUBLIC_URL}.evil.com/a", Role.BROADCASTER)
+    assert "evil" not in await says(room, "!start again", Role.BROADCASTER)
+
+
+async def test_CHAT_3_names_of_our_own_that_look_like_links_are_kept(room: Chat) -> None:
+    slugs = tuple(form.slug for form in FORMATS)
+    room.dispatcher = Dispatcher(replace(room.services, formats=slugs))
+    assert "excel.csv" in slugs
+    assert await says(room, "!moments export foo") == f"There is no such download. Take one of: {', '.join(slugs)}."
+    said = [reply.text async for reply in everything(room, "foo", "Any%", "rook")]
+    assert [text for text in said if "[link]" in text] == []
+
+
 async def test_CHAT_3_elsewhere_links_stay_words(room: Chat) -> None:
     room.platform = replace(LOUD, hides_links=False)
     assert all("evil.com" in text for text in await words_repeated(room, "evil.com"))
@@ -278,9 +293,33 @@ async def test_the_same_refusal_and_the_same_question_are_answered_once_in_half_
     assert await says(room, "!moments help end") != "", "another question"
 
 
+async def test_a_question_is_answered_again_once_the_answer_is_another(room: Chat) -> None:
+    assert (await says(room, "!session")).startswith("Not live")
+    answers = {}
+    for act in ("!start One", "!pause", "!resume", "!end", "!start Two"):
+        room.passes(2)
+        await says(room, act, Role.MODERATOR)
+        answers[act] = await says(room, "!session"), await says(room, "!clips")
+        assert answers[act][0].startswith(("Running", "Paused", "Ended")), act
+        room.passes(2)
+        await says(room, "!clip", name=act)
+        assert await says(room, "!session") == "", "a running clock and one mark more are no new answer"
+    assert [bool(link) for _, link in answers.values()] == [True, False, False, False, True]
+
+
+async def test_a_refusal_is_given_again_once_it_is_another(room: Chat) -> None:
+    await says(room, "!start", Role.MODERATOR)
+    for seconds in (5, 7):
+        room.passes(seconds)
+        await says(room, "!pause", Role.MODERATOR)
+        assert (await says(room, "!clip")).startswith("Paused at ")
+        assert await says(room, "!clip", name="mika") == ""
+        await says(room, "!resume", Role.MODERATOR)
+
+
 def test_an_answer_to_a_message_that_was_overtaken_is_the_same_answer(room: Chat) -> None:
     once, late, reply = Once(), line(room, "!clip"), Reply("Not live.", kind="refusal")
-    said = [once.said(late, (None, ""), reply, room.watch.now + timedelta(seconds=seconds)) for seconds in (1, 0)]
+    said = [once.said(late, reply, room.watch.now + timedelta(seconds=seconds)) for seconds in (1, 0)]
     assert said == [False, True]
 
 
@@ -327,6 +366,35 @@ async def test_words_other_bots_answer_to_are_left_to_them_until_switched_on(roo
     assert await hear(room, f"!{name}", Role.BROADCASTER) is None
     assert await hear(room, f"!{name.upper()} clip", Role.BROADCASTER) is None
     assert await hear(room, f"!moments {name}", Role.BROADCASTER) is not None
+
+
+async def test_commands_are_named_by_words_that_are_answered_here(room: Chat) -> None:
+    listed = "unclip, !adjust, !renote, !session, !clips, !moments export, !forgetme, !moments help"
+    assert await says(room, "!moments help") == (
+        f"You can type: !clip, !{listed}. For more about one: !moments help clip"
+    )
+    unknown = "There is no such command. Type !moments help for the list."
+    assert await says(room, "!moments help nonsense") == unknown
+    room.platform = replace(TWITCH, answers_unknown=True)
+    room.passes(31)
+    assert await says(room, "!lcip") == unknown
+    assert (await says(room, "!moments help export")).startswith("Type !moments export [format] — ")
+    await hear(room, "!setup export on", Role.BROADCASTER)
+    assert (await says(room, "!moments help export")).startswith("Type !export [format] — ")
+    assert listed.replace("moments export", "export") in await says(room, "!moments help")
+
+
+async def test_every_command_help_names_is_answered_as_it_is_named(room: Chat) -> None:
+    for role in (Role.VIEWER, Role.BROADCASTER):
+        for word in ("none", "export", "help"):
+            await hear(room, f"!setup {word} on", Role.BROADCASTER)
+            said = await hear(room, "!moments help", role)
+            assert said is not None
+            named = re.findall(r"!(?:moments )?[a-z]+", said.text)
+            assert len(named) > 9
+            for name in named:
+                room.passes(60)
+                assert await hear(room, name, role) is not None, name
 
 
 async def test_a_channel_may_switch_a_bare_word_on(room: Chat, database: Path) -> None:

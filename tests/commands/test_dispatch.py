@@ -90,7 +90,8 @@ async def test_a_private_channel_is_told_of_to_moderators_only(live: Chat, datab
     with sqlite3.connect(database) as connection:
         connection.execute("UPDATE channel SET visibility = 'private'")
     connection.close()
-    assert (await live.says("<rook> !export")).startswith("Not live")
+    for line in ("!export", "!export csv", "!clips"):
+        assert await live.says(f"<rook> {line}") == "This channel's pages are private; its moderators log in."
     assert "/s/" not in await live.says("<@sable> !export csv")
     assert "/s/" not in await live.says("<@sable> !clips")
 

@@ -10,6 +10,7 @@ from bot.twitch.translate import TWITCH
 from commands import private_links
 from commands.dispatch import Dispatcher
 from commands.private_links import LASTS, LONGEST, Purpose
+from commands.stream import PRIVATE
 from moments.live import Author, Place
 from moments.people import Role
 from storage import Transaction, audit, named_moderators
@@ -73,15 +74,17 @@ async def test_LINK_1_twitch_answers_with_the_way_to_a_login_and_no_link(chat: C
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.SUBSCRIBER, Role.VIP])
-async def test_LINK_1_viewers_are_told_nothing_anywhere(chat: Chat, live: Chat, question: str, role: Role) -> None:
+async def test_LINK_1_viewers_are_given_no_link_and_no_name_anywhere(
+    chat: Chat, live: Chat, question: str, role: Role
+) -> None:
     await live.says("!setup visibility private")
     for place in (ROOM, TWITCH_ROOM):
         if place is TWITCH_ROOM:
             await on_twitch(chat)
         reply = await chat.hears(f"<rook> !{question}", place=place, role=role)
         assert reply is not None
+        assert reply.text == PRIVATE
         assert "http" not in reply.text
-        assert "private" not in reply.text
 
 
 async def test_LINK_1_a_moderator_whom_only_the_chat_knows_is_sent_to_the_login_in_private_too(chat: Chat) -> None:

@@ -191,7 +191,15 @@ async def test_names_off_takes_them_from_everything_told_of_any_session(live: Ch
 async def test_visibility_private_is_the_broadcasters(live: Chat) -> None:
     assert await live.says("<~nightowl> !setup visibility private") == "Now: visibility private."
     assert (await channel(live)).visibility is Visibility.PRIVATE
-    assert (await live.says("<rook> !session")).startswith("Not live")
+    assert (await live.says("<rook> !clips")).startswith("This channel's pages are private")
+
+
+async def test_turning_public_says_what_everyone_sees_from_now_on(live: Chat) -> None:
+    await live.says("<~nightowl> !setup visibility private")
+    assert await live.says("<~nightowl> !setup visibility public") == (
+        "Now: visibility public. Everyone sees this channel's pages now, also what was marked while they were private."
+    )
+    assert await live.says("<~nightowl> !setup visibility public") == "Already so: visibility public."
 
 
 async def test_delivered_again_a_setting_is_not_set_again(chat: Chat) -> None:

@@ -36,6 +36,21 @@ async def test_an_evening_in_two_parts(chat: Chat) -> None:
     )
 
 
+async def test_AZ_6_in_a_private_channel_viewers_are_told_whether_it_runs_and_no_more(live: Chat) -> None:
+    await live.says("<~nightowl> !setup visibility private")
+    said = []
+    for act in ("!pause", "!resume", "!end"):
+        live.passes(20)
+        await live.says("<rook> !clip wow")
+        said.append(await live.says("<rook> !session"))
+        assert 'Any% attempts" · Hollow Deep' in await live.says("<@sable> !session")
+        await live.says(f"<@sable> {act}")
+    said.append(await live.says("<rook> !session"))
+    states = ("Running, 00:00:20", "Paused, 00:00:20", "Running, 00:00:40", "Ended, 00:00:40")
+    private = "This channel's pages are private; its moderators log in."
+    assert said == [f"{state} in all. {private}" for state in (states[0], *states[1:])]
+
+
 async def test_start_while_one_runs_says_what_to_type(live: Chat) -> None:
     live.passes(3 * 86_400)
     assert await live.says("<~nightowl> !start") == '"Any% attempts" started 3 days ago. Type end, then start.'

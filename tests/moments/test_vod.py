@@ -148,6 +148,7 @@ def test_a_running_stream_covers_what_has_been_told_since() -> None:
         ((0, None, None), None, HOUR + 60, True),
         ((0, None, None), None, 9 * HOUR, False),  # yesterday's
         ((0, None, "s2"), "s1", 9 * HOUR, False),
+        ((0, None, "s1"), "s2", HOUR + 60, True),  # the second part of a stream that was split
         ((0, 2 * HOUR, "s1"), "s1", HOUR + 60, False),
     ],
 )
@@ -158,6 +159,20 @@ def test_only_the_archive_of_a_stream_that_runs_grows(
     of_now = growing([earlier, newest], session(stretch), after(told_at))
     assert [one.growing for one in of_now] == [False, grows]
     assert growing([], session(stretch), after(told_at)) == ()
+
+
+@pytest.mark.parametrize("end", [None, HOUR + 500])
+def test_the_archive_of_the_stream_before_does_not_grow_into_the_next(end: float | None) -> None:
+    """Until the second stream's archive is listed, its marks have no link; those of the first keep theirs."""
+    told = session((0, HOUR, "s1"), (HOUR + 120, end, "s2"))
+    if end is not None:
+        told = replace(told, status=Status.PAUSED)
+    first = archive("1", 0, HOUR, "s1")
+    vods = vods_of(told, growing([first], told, after(HOUR + 180)), 0)
+    assert vods.place(1, 600) == VodPlace("1", 600)
+    assert [vods.place(2, offset) for offset in (0, 60, 400)] == [None, None, None]
+    second = archive("2", HOUR + 120, 30, "s2")
+    assert vods_of(told, growing([first, second], told, after(HOUR + 180)), 0).place(2, 60) == VodPlace("2", 60)
 
 
 def test_vods_read_the_same_while_only_the_length_of_a_running_archive_changes() -> None:
