@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from moments.errors import Refusal
+from moments.notes import shortened
 from moments.people import Role
 from moments.timecodes import hms
 from moments.wording import ago
@@ -34,6 +35,9 @@ class ReplyLevel(StrEnum):
     NONE = "none"
     """Nothing but the answers to `setup`."""
 
+
+LONGEST_NAME = 200
+"""Code points; Twitch takes 500 for a whole message."""
 
 WHO_MAY_MARK = {
     "everyone": Role.VIEWER,
@@ -133,8 +137,13 @@ class Session:
 
     @property
     def name(self) -> str:
-        """What to call it: its title in quotation marks, or the day it began."""
-        return f'"{self.title}"' if self.title else f"The session of {self.created_at:%d %B %Y}"
+        """What to call it: its title in quotation marks, or the day it began.
+
+        Of a title of stacked marks only so much that what is said about it fits into a chat line as well.
+        """
+        return (
+            f'"{shortened(self.title, LONGEST_NAME)}"' if self.title else f"The session of {self.created_at:%d %B %Y}"
+        )
 
     @property
     def open_segment(self) -> Segment | None:

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import secrets
 import select
 import signal
 import socket
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -41,10 +42,12 @@ def moments(folder: Path, *words: str, **settings: str) -> subprocess.CompletedP
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port nobody listens on; below those the system gives to whoever connects, so that nobody takes it meanwhile."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def page(port: int, path: str) -> str:

@@ -147,10 +147,11 @@ FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 """England's, which is spelt with tag characters and kept."""
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(words=HOSTILE, title=HOSTILE, name=HOSTILE, level=st.sampled_from(list(ReplyLevel)))
 @example(words="evil.com", title="evil.com", name="evil.com", level=ReplyLevel.FULL)
 @example(words="👨‍👩‍👧‍👦" * 200, title="👨‍👩‍👧‍👦" * 200, name="👨‍👩‍👧‍👦" * 200, level=ReplyLevel.FULL)
+@example(words="", title=f"Z{chr(0x0321) * 8}" * 200, name="rook", level=ReplyLevel.FULL)
 async def test_CHAT_4_CHAT_5_no_reply_can_be_a_command_a_ping_or_longer_than_twitch_takes(
     words: str, title: str, name: str, level: ReplyLevel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
