@@ -16,7 +16,7 @@ run: .venv/.run  ## Start Moments (ARGS="replay examples/stream.chat" passes arg
 test: .venv/.dev check  ## Run every check and every test (ARGS="-k clip" passes arguments to pytest)
 	@sh tests/find-chromium.sh
 	@echo "Running the tests …"
-	@$(V)/python -m pytest $(ARGS)
+	@$(V)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/.dev  ## Style, types, and which package may import which
 	@echo "Checking style, types and imports …"
