@@ -2,7 +2,8 @@
 
 MomentsError                its text is one sentence for a person
 ├── UsageError              what was typed cannot be used; says what to type instead
-│   └── TimecodeError
+│   ├── TimecodeError
+│   └── BadLink             a link that leads to nothing Moments can hold
 ├── ChatLogError            a chat log that cannot be read; names the line
 ├── SettingsError           settings that cannot be used (bot.settings); a line for each
 ├── SecretKeyError          a key file that cannot be trusted (storage.keys)
@@ -36,6 +37,10 @@ class UsageError(MomentsError):
 
 class TimecodeError(UsageError):
     """A time, shift or range that cannot be read."""
+
+
+class BadLink(UsageError):
+    """A link that cannot be used; the text says which to paste instead."""
 
 
 class ChatLogError(MomentsError):
