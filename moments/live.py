@@ -79,7 +79,7 @@ class LiveChannel:
     marks_by_person: Counter[int] = field(default_factory=Counter)
     most_paces: int = MOST_PACES
     last_accepted: dict[int, datetime] = field(default_factory=dict)
-    """When each person's last mark here was typed: the cooldown counts from it."""
+    """When each person's last mark, or saved moment, was typed here: the cooldown counts from it."""
     barred: frozenset[tuple[str, str]] = frozenset()
     """Accounts that may not mark here, by (platform, user id)."""
     silenced: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -99,7 +99,8 @@ class LiveChannel:
         assert session is not None, "segment_for found a segment"  # noqa: S101 -- narrows the type for mypy
         self._check_allowed(request)
         if request.role < Role.MODERATOR:
-            self._check_pace(account.person_id, request.instant)
+            self.check_cooldown(account.person_id, request.instant)
+            self._check_total(account.person_id)
         if self.last_number >= MARKS_PER_SESSION:
             raise Refusal(f"This session is full: it holds {counted(MARKS_PER_SESSION, 'mark')}. Type end, then start.")
         base = base_offset(request.instant, segment.start_time)
@@ -120,7 +121,7 @@ class LiveChannel:
         )
         self.last_number = mark.number
         self.marks_by_person[account.person_id] += 1
-        self._remember(account.person_id, request.instant)
+        self.accepted(account.person_id, request.instant)
         people = self.crowds[segment.index].add(mark.offset_seconds, mark.number, account.person_id)
         return Marked(mark, people, self.seconds.crowd_window_seconds)
 
@@ -133,16 +134,14 @@ class LiveChannel:
         """Start counting a segment's crowd from the points the store holds."""
         self.crowds[segment_index] = CrowdIndex.from_points(points, self.seconds.crowd_window_seconds)
 
-    def _check_allowed(self, request: MarkRequest) -> None:
-        at = self.silenced.get(request.author[:2])
-        if request.author[:2] in self.barred or (at is not None and request.instant <= at):
+    def check_welcome(self, author: Author, instant: datetime) -> None:
+        """Raise NotAllowed for somebody who is barred here, or was silenced after this was typed."""
+        at = self.silenced.get(author[:2])
+        if author[:2] in self.barred or (at is not None and instant <= at):
             raise NotAllowed("The moderators of this channel do not take marks from you.")
-        lowest = self.channel.settings.who_may_mark
-        if request.role < lowest:
-            words = next(words for words, role in WHO_MAY_MARK.items() if role == lowest)
-            raise NotAllowed(f"Only {words} can mark here.")
 
-    def _check_pace(self, person: int, instant: datetime) -> None:
+    def check_cooldown(self, person: int, instant: datetime) -> None:
+        """Raise TooFast for somebody who had a mark or a save accepted here a moment before, or after."""
         last = self.last_accepted.get(person)
         if last is not None:
             # Either direction: a message may overtake another, and a clock may be set back by hours.
@@ -150,11 +149,9 @@ class LiveChannel:
             if apart < self.cooldown:
                 wait = self.seconds.cooldown_seconds - apart // _SECOND
                 raise TooFast(f"Too fast: you can mark again in {counted(wait, 'second')}.")
-        if self.marks_by_person.get(person, 0) >= MARKS_PER_PERSON:
-            most = counted(MARKS_PER_PERSON, "mark")
-            raise Refusal(f"You have {most} in this session, and that is the most. `unclip` removes your last.")
 
-    def _remember(self, person: int, instant: datetime) -> None:
+    def accepted(self, person: int, instant: datetime) -> None:
+        """Let somebody's cooldown count from an instant."""
         last = self.last_accepted.get(person)
         if last is not None and timedelta(0) < last - instant <= _LATE:
             return  # a message that was overtaken; further back, the clock was set back
@@ -163,3 +160,15 @@ class LiveChannel:
             horizon = instant - self.cooldown
             self.last_accepted = {who: when for who, when in self.last_accepted.items() if when > horizon}
             self.most_paces = max(MOST_PACES, 2 * len(self.last_accepted))
+
+    def _check_allowed(self, request: MarkRequest) -> None:
+        self.check_welcome(request.author, request.instant)
+        lowest = self.channel.settings.who_may_mark
+        if request.role < lowest:
+            words = next(words for words, role in WHO_MAY_MARK.items() if role == lowest)
+            raise NotAllowed(f"Only {words} can mark here.")
+
+    def _check_total(self, person: int) -> None:
+        if self.marks_by_person.get(person, 0) >= MARKS_PER_PERSON:
+            most = counted(MARKS_PER_PERSON, "mark")
+            raise Refusal(f"You have {most} in this session, and that is the most. `unclip` removes your last.")

@@ -1,9 +1,9 @@
 """The marks of one transaction: gathered, judged in memory, and inserted together."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from moments.crowd import CrowdIndex
 from moments.errors import Repeated
@@ -13,6 +13,8 @@ from moments.people import Account
 from storage import rows
 from storage._sqlite import Connection, to_microseconds
 from storage.memory import Memory, Message, Row
+
+T = TypeVar("T")
 
 _INSERT_MARK = f"INSERT INTO mark ({rows.MARK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 -- constants only
 _INSERT_PERSON = "INSERT INTO person (id) VALUES (?) ON CONFLICT (id) DO NOTHING"
@@ -137,6 +139,11 @@ class Batch:
         """How many rows a statement changed; for the nouns of storage/, which own their SQL."""
         await self.flush()
         return (await self._connection.execute(sql, parameters)).rowcount
+
+    async def together(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Several statements in one visit to the connection; for the nouns of storage/, which own their SQL."""
+        await self.flush()
+        return await self._connection.together(work)
 
     async def _fetch(self, sql: str, parameters: Iterable[Any] = ()) -> Iterable[Any]:
         return await self._connection.execute_fetchall(sql, parameters)

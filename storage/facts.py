@@ -7,6 +7,8 @@ CONDUIT = "twitch conduit"
 """The id of the conduit through which Twitch sends us its events."""
 KEY_FINGERPRINT = "secret key"
 """Which secret key this database was made with (KEY-3)."""
+YOUTUBE_UNITS = "youtube units"
+"""The last day YouTube was asked something, and how many of its units that took."""
 NEWEST_KEY = "newest secret key"
 """Which one the last start wrote with."""
 

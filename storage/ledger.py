@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from moments.live import Author
+from storage import counts
 from storage._sqlite import Connection, from_microseconds
 from storage.own import Asked
 
@@ -34,6 +35,10 @@ _FORGET_TRACES = (
        AND display_name <> '' AND barred_at <= :until""",
     "UPDATE barred SET barred_by = :nobody WHERE barred_by = :key AND barred_at <= :until",
     "UPDATE promotion SET requested_by = :nobody WHERE requested_by = :key AND requested_at <= :until",
+    "UPDATE save SET hidden_by = :nobody WHERE hidden_by = :key",
+    "UPDATE track_merge SET asked_by = :nobody WHERE asked_by = :key AND merged_at <= :until",
+    "UPDATE track_merge SET undone_by = :nobody WHERE undone_by = :key AND undone_at <= :until",
+    "UPDATE match_question SET answered_by = :nobody WHERE answered_by = :key AND answered_at <= :until",
     """UPDATE connection SET state = 'disconnected', changed_at = :now
        WHERE state <> 'disconnected' AND connected_at <= :until
        AND channel_id = (SELECT id FROM channel WHERE platform = :platform AND platform_id = :user_id)""",
@@ -48,6 +53,9 @@ _NAMED = (
 _NAMED_BY_KEY = (
     "SELECT hidden_by FROM mark WHERE hidden_by IS NOT NULL UNION SELECT target FROM audit"
     " UNION SELECT barred_by FROM barred UNION SELECT requested_by FROM promotion"
+    " UNION SELECT hidden_by FROM save WHERE hidden_by IS NOT NULL UNION SELECT asked_by FROM track_merge"
+    " UNION SELECT undone_by FROM track_merge WHERE undone_by IS NOT NULL"
+    " UNION SELECT answered_by FROM match_question WHERE answered_by IS NOT NULL"
 )
 
 Ledger = dict[str, int]
@@ -64,11 +72,12 @@ class Gone(NamedTuple):
     sessions: tuple[str, ...]
     traces: int = 0
     """Rows elsewhere that named the account: logins, tokens, what it did as a moderator."""
+    saves: int = 0
 
     @property
     def anything(self) -> bool:
         """Whether there was something to delete."""
-        return bool(self.marks or self.accounts or self.traces)
+        return bool(self.marks or self.accounts or self.traces or self.saves)
 
 
 def erasure_digest(key: bytes, platform: str, user_id: str) -> str:
@@ -136,9 +145,9 @@ async def _forget_again(connection: Connection, account: int, who: tuple[str, st
 
 
 async def forget_account(connection: Connection, account: int, *, now: int, until: int = FOR_EVER) -> Gone:
-    """Delete an account's marks up to an instant, and the account itself unless newer ones are left.
+    """Delete an account's marks and saves up to an instant, and the account itself unless newer ones are left.
 
-    Instants are in microseconds. The messages of its marks are spent: delivered again, they make no others.
+    Instants are in microseconds. Their messages are spent: delivered again, they make no others.
     """
     older = (account, until)
     traces = 0
@@ -155,11 +164,13 @@ async def forget_account(connection: Connection, account: int, *, now: int, unti
         older,
     )
     marks = await connection.execute("DELETE FROM mark WHERE account_id = ? AND created_at <= ?", older)
+    saves = await connection.together(lambda writer: counts.forget_account(writer, account, now, until))
     accounts = await connection.execute(
-        "DELETE FROM account WHERE id = ? AND NOT EXISTS (SELECT 1 FROM mark WHERE account_id = account.id)",
+        "DELETE FROM account WHERE id = ? AND NOT EXISTS (SELECT 1 FROM mark WHERE account_id = account.id)"
+        " AND NOT EXISTS (SELECT 1 FROM save WHERE account_id = account.id)",
         (account,),
     )
-    return Gone(marks.rowcount, accounts.rowcount, tuple(row[0] for row in sessions), traces)
+    return Gone(marks.rowcount, accounts.rowcount, tuple(row[0] for row in sessions), traces, saves)
 
 
 async def forget_traces(connection: Connection, platform: str, user_id: str, *, now: int, until: int = FOR_EVER) -> int:

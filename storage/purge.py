@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from moments.live import Place
 from moments.wording import counted
-from storage import connections, credentials
+from storage import connections, credentials, sources
 from storage._sqlite import to_microseconds
 from storage.memory import MESSAGES_REMEMBERED
 from storage.transaction import Transaction
@@ -58,6 +58,37 @@ RETENTION: tuple[Kept, ...] = (
             *("mark.platform", "mark.source_message_id"),
         ),
         until=_UNTIL_FORGOTTEN,
+    ),
+    Kept(
+        "Saved moments",
+        "which parts of which recordings you saved, when and where, your note, and the link you pasted",
+        "they are what you came to leave here",
+        (
+            *("save.account_id", "save.note", "save.origin", "save.url", "save.created_at", "save.platform"),
+            *("save.source_message_id", "save.hidden_by", "save.hidden_reason"),
+        ),
+        until=_UNTIL_FORGOTTEN,
+    ),
+    Kept(
+        "What is the same recording",
+        "who said that two recordings are the same, or are not",
+        "so that it can be looked at again, and undone",
+        (
+            *("track_merge.asked_by", "track_merge.merged_at", "track_merge.undone_by", "track_merge.undone_at"),
+            *("match_question.answered_by", "match_question.answered_at"),
+        ),
+        until="for good; the names of those who asked to be forgotten go at once",
+    ),
+    Kept(
+        "What services tell of recordings",
+        "titles, names of artists and channels, and where a recording may be played",
+        "to show what a moment is of",
+        (
+            *("api_source.title", "api_source.by_line", "api_source.isrc", "api_source.links"),
+            *("api_source.duration_seconds", "api_source.embeddable", "api_source.age_restricted"),
+            *("api_source.regions_allowed", "api_source.regions_blocked", "api_source.live"),
+        ),
+        until="as long as that service allows, and not after it is gone or private there",
     ),
     Kept(
         "Accounts",
@@ -204,6 +235,8 @@ class Purged(NamedTuple):
     """Logins that no longer know which channels they moderate."""
     grants: int = 0
     """With them their channels were disconnected."""
+    sources: int = 0
+    """What services told of recordings."""
 
 
 async def purge(transaction: Transaction, now: datetime, spared: Collection[tuple[str, str]] = ()) -> Purged:
@@ -225,6 +258,7 @@ async def purge(transaction: Transaction, now: datetime, spared: Collection[tupl
             "UPDATE web_session SET moderates = '[]', moderates_at = NULL WHERE moderates_at <= ?", a_day_ago
         ),
         await _purge_grants(transaction, now, spared),
+        await sources.expire(transaction, now),
     )
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -145,6 +145,10 @@ class _GivenOut(NamedTuple):
     revision: int
     link_epoch: int = 0
     """The highest of any channel: links that were revoked stay so."""
+    track_version: int = 0
+    """The highest of any track."""
+    hidden: Sequence[tuple[str, str, str]] = ()
+    """Words of saves that were taken out of everyone's sight: (public id, by whom, why)."""
 
 
 @asynccontextmanager
@@ -185,12 +189,15 @@ async def _given_out(old: Connection) -> _GivenOut | None:
         return _GivenOut({}, [], 0)
     forgotten = await ledger.read(old)
     numbers: list[tuple[int, str]] = []
-    revision = epoch = 0
+    revision = epoch = track = 0
+    hidden: list[tuple[str, str, str]] = []
     with suppress(sqlite3.DatabaseError):  # damage elsewhere must not cost us the ledger
         numbers = [(row[0], row[1]) for row in await old.execute_fetchall("SELECT last_number, public_id FROM session")]
         revision = await scalar(old, "SELECT coalesce(max(revision), 0) FROM session")
         epoch = await scalar(old, "SELECT coalesce(max(link_epoch), 0) FROM channel")
-    return _GivenOut(forgotten, numbers, revision, epoch)
+        track = await scalar(old, "SELECT coalesce(max(version), 0) FROM track")
+        hidden = [(row[0], row[1], row[2]) for row in await old.execute_fetchall(_HIDDEN)]
+    return _GivenOut(forgotten, numbers, revision, epoch, track, hidden)
 
 
 async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple[int, int, int, int]:
@@ -207,7 +214,12 @@ async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple
                 await connection.executemany(_KEEP_NUMBERS, given.numbers)
                 # Pages and downloads are cached by revision: none may come back with other content.
                 await connection.execute("UPDATE session SET revision = revision + ?", (given.revision + 1,))
+                await connection.execute("UPDATE track SET version = version + ?", (given.track_version + 1,))
                 await connection.execute("UPDATE channel SET link_epoch = link_epoch + ?", (given.link_epoch + 1,))
+                await connection.executemany(_HIDE, given.hidden)
+                await connection.execute(_SHOW_NONE_HIDDEN)
+            # What was gone or private on its service since must not be told again (R3); it is asked for anew.
+            await connection.execute("DELETE FROM api_source WHERE expires_at IS NOT NULL")
             # Who logged out since the backup stays out.
             await connection.execute("DELETE FROM web_session")
             await connection.execute("DELETE FROM login_attempt")
@@ -222,6 +234,11 @@ async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple
     return sessions, marks, people, tokens
 
 
+_HIDDEN = "SELECT public_id, hidden_by, hidden_reason FROM save WHERE hidden_by IS NOT NULL"
+_HIDE = "UPDATE save SET hidden_by = ?2, hidden_reason = ?3 WHERE public_id = ?1 AND hidden_by IS NULL"
+_SHOW_NONE_HIDDEN = (
+    "UPDATE save SET shown = 0 WHERE shown = 1 AND words_id IN (SELECT id FROM save WHERE hidden_by IS NOT NULL)"
+)
 _KEEP_NUMBERS = "UPDATE session SET last_number = ?1 WHERE public_id = ?2 AND last_number < ?1"
 
 

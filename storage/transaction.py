@@ -11,8 +11,9 @@ from moments.crowd import CrowdIndex, Point
 from moments.errors import Repeated
 from moments.live import Author, LiveChannel, Place
 from moments.marks import Timestamp
+from moments.people import Account
 from moments.sessions import Channel, Segment, Session
-from storage import ledger, rows
+from storage import counts, ledger, rows
 from storage._sqlite import to_microseconds
 from storage.batch import Batch, Change
 from storage.ledger import SPEND_MESSAGES, account_key
@@ -34,6 +35,11 @@ _KEEP_PACE = (
     " DO UPDATE SET last_accepted = excluded.last_accepted WHERE excluded.last_accepted > pace.last_accepted"
 )
 _SAVE_SETTINGS = f"UPDATE channel SET ({rows.CHANNEL_SETTINGS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 -- constants only
+_LET_PACE_GO = "DELETE FROM pace WHERE person_id = ? AND NOT EXISTS (SELECT 1 FROM account WHERE account.person_id = ?)"
+_REVISE_SESSIONS_OF = (
+    "UPDATE session SET revision = revision + 1"
+    " WHERE id IN (SELECT session_id FROM mark WHERE account_id = ?) RETURNING public_id"
+)
 _ACCOUNTS_OF_PERSON = (
     "SELECT id, person_id, platform, user_id FROM account"
     " WHERE person_id = (SELECT person_id FROM account WHERE platform = ? AND user_id = ?)"
@@ -45,6 +51,7 @@ class Forgotten(NamedTuple):
 
     marks: int
     accounts: int
+    saves: int = 0
 
 
 class Transaction(Batch):
@@ -197,6 +204,13 @@ class Transaction(Batch):
         await self._connection.execute(_KEEP_PACE, (live.channel.id, mark.person_id, to_microseconds(mark.instant)))
         self.changes.append(Change("removed", mark.session_id, number=mark.number))
 
+    async def keep_pace(self, place: Place, person: int, instant: datetime) -> None:
+        """Let somebody's cooldown count from what is no mark; in a channel never stored, while it is remembered."""
+        live = await self.live(place)
+        if live.channel.id:
+            await self.execute(_KEEP_PACE, live.channel.id, person, to_microseconds(instant))
+        live.accepted(person, instant)
+
     async def forget(self, author: Author, digest: Callable[[str, str], str], now: datetime) -> Forgotten:
         """Delete a person with every account and mark.
 
@@ -208,16 +222,52 @@ class Transaction(Batch):
         await ledger.merge(self._connection, {digest(platform, user): at for _, _, platform, user in known})
         own = {author[:2], *((platform, user) for _, _, platform, user in known)}
         await self._memory.let_person_go(known[0][1] if known else 0, own)
-        marks = 0
+        marks = saves = 0
         for account, person, _, _ in known:
             gone = await ledger.forget_account(self._connection, account, now=at)
             marks += gone.marks
+            saves += gone.saves
             self.changes += [Change("stale", session_id) for session_id in gone.sessions]
             await ledger.forget_person(self._connection, person)
         if not known:  # never marked here, and may be logged in or connected all the same
             await ledger.merge(self._connection, {digest(*author[:2]): at})
             await ledger.forget_traces(self._connection, *author[:2], now=at)
-        return Forgotten(marks, len(known))
+        return Forgotten(marks, len(known), saves)
+
+    # --- accounts and people
+
+    async def account(self, author: Author) -> Account:
+        """Somebody's account under their present name; a stranger gets one."""
+        known = self._memory.accounts.get(author[:2])
+        if known is None:
+            await self.flush()
+            found = await self._fetch(
+                "SELECT id, person_id FROM account WHERE (platform, user_id) = (?, ?)", author[:2]
+            )
+            known = next((Account(row, person, *author[:2], "") for row, person in found), None)
+            if known is None:
+                await self._memory.learn_authors(())  # which id is the next
+                known = replace(self._memory.stranger(author), display_name="")  # in no row yet
+        if not known.display_name or known.display_name != author.display_name:
+            known = self._accounts[known.id] = self._memory.meet(known, author)
+            await self.flush()
+        return known
+
+    async def move_account(self, account: Account, person: int | None) -> Account:
+        """Let an account be another person's, or nobody else's (None): all counts follow, as if it had always been."""
+        await self.flush()
+        if person is None:
+            created = await self._fetch("INSERT INTO person DEFAULT VALUES RETURNING id")
+            person = int(next(iter(created))[0])
+        target = person
+        await self.together(lambda connection: counts.move_account(connection, account.id, target))
+        left = (account.person_id, account.person_id)
+        await self._connection.execute(_LET_PACE_GO, left)
+        await ledger.forget_person(self._connection, account.person_id)
+        for (session_id,) in await self._fetch(_REVISE_SESSIONS_OF, (account.id,)):
+            self.changes.append(Change("stale", session_id))
+        self._memory.clear()
+        return replace(account, person_id=target)
 
     async def _remember_message(self, message: Message, now: datetime) -> None:
         self._repeated[message] = None

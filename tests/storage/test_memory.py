@@ -368,7 +368,7 @@ async def test_forgetting_somebody_reads_no_growing_table_whole(path: Path) -> N
         await stream.mark("ann", 10)
         told: list[str] = []
         await store._writer.connection.set_trace_callback(told.append)
-        assert await stream.forget("ann", 20) == (1, 1)
+        assert await stream.forget("ann", 20) == (1, 1, 0)
         await store._writer.connection.set_trace_callback(None)  # type: ignore[arg-type]  # aiosqlite's own
     plans = Plans(path)
     for statement in told:

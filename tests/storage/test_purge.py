@@ -48,6 +48,14 @@ _IMPERSONAL = {
     "named_moderator": "channel_id",
     "promotion": "session_id number state",
     "fact": "name value",
+    "track": "id public_id created_at merged_into version",
+    "track_source": "id provider media_id kind track_id",
+    "track_merge": "id track_id same_as method confidence evidence",
+    "match_question": "id track_id same_as score evidence asked_at answer",
+    "api_source": "provider media_id state fetched_at expires_at",
+    "save": ("id public_id track_source_id start_seconds end_seconds private beyond replaced_by words_id shown"),
+    "cell": "track_id start_seconds end_seconds people",
+    "edge": "track_id second change",
 }
 IMPERSONAL = {f"{table}.{column}" for table, columns in _IMPERSONAL.items() for column in columns.split()}
 """What says nothing of anybody. A new column belongs here or in RETENTION."""

@@ -254,7 +254,7 @@ async def use_everything(path: Path, word: str, number: int) -> None:
         assert await store.channel(*where) == session.channel
         await ask_around(store, session, word, number)
         await channel.hide(mark.number, word, 6)
-        assert await channel.forget(user, 7) == (1, 1)
+        assert await channel.forget(user, 7) == (1, 1, 0)
         assert await store.marks_of(where[0], user) is None
 
 

@@ -303,7 +303,7 @@ async def test_PRIV_4_forget_removes_a_person_everywhere(path: Path) -> None:
             await channel.mark("secret-user", 1, "secret-note", f"secret-message-{channel.place.platform_id}")
             await channel.mark("ben", 2)
         await first.hide(2, "secret-user", 3)
-        assert await second.forget("secret-user", 60) == (2, 1)
+        assert await second.forget("secret-user", 60) == (2, 1, 0)
         assert await store.marks_of("console", "secret-user") is None
         assert [len(await channel.marks()) for channel in (first, second)] == [0, 1]
         fresh = await second.mark("secret-user", 61)
