@@ -26,6 +26,7 @@ from web_export.formats import FORMATS
 from web_export.keys import SiteConfig
 
 if TYPE_CHECKING:
+    from bot.enriching import Asking  # a log is replayed without loading an HTTP client
     from bot.twitch.api import Twitch  # twitchio takes its time to load: only for who uses it
     from providers.twitch.shapes import Sent
 
@@ -49,7 +50,13 @@ class PlatformStates:
 
 
 def make_services(
-    settings: Settings, keys: SecretKeys, store: Store, feed: Feed, clock: Clock, twitch: "Twitch | None" = None
+    settings: Settings,
+    keys: SecretKeys,
+    store: Store,
+    feed: Feed,
+    clock: Clock,
+    twitch: "Twitch | None" = None,
+    asking: "Asking | None" = None,
 ) -> Services:
     """What the use cases of this process lean on."""
     return Services(
@@ -61,6 +68,8 @@ def make_services(
         keys=keys,
         formats=tuple(each.slug for each in FORMATS),
         twitch=twitch.api if twitch else None,
+        short_links=asking.short_links if asking else None,
+        enricher=asking.enricher if asking else None,
     )
 
 
@@ -82,12 +91,14 @@ async def serve(settings: Settings, *, console: bool) -> None:
         )
         await credentials.check_key(store, keys, utc_now())
         twitch = await _open_twitch(opened, settings.twitch, store, keys, lambda: services)
-        services = make_services(settings, keys, store, feed, utc_now, twitch)
+        asking = await _open_asking(opened, settings, store, twitch)
+        services = make_services(settings, keys, store, feed, utc_now, twitch, asking)
         site = Site(services, _site_config(settings, states))
         keeper = await site.start()
         garbage.settle()
         _log.info("Moments is running", site=settings.public_url, database=str(settings.database))
         tasks = _start(settings, services, states, twitch, site, console=console)
+        tasks.append(asyncio.create_task(asking.enricher.run(services), name="enricher"))
         if twitch:
             tasks.append(asyncio.create_task(mirror.run(services), name="stream markers"))
         try:
@@ -115,6 +126,12 @@ async def _open_twitch(
         services().changed.set()
 
     return await opened.enter_async_context(open_twitch(settings, store, keys, utc_now, on_dead))
+
+
+async def _open_asking(opened: AsyncExitStack, settings: Settings, store: Store, twitch: "Twitch | None") -> "Asking":
+    from bot.enriching import open_asking  # noqa: PLC0415 -- loaded by who uses it
+
+    return await opened.enter_async_context(open_asking(settings, store, twitch.api.helix if twitch else None))
 
 
 def _site_config(settings: Settings, states: PlatformStates) -> SiteConfig:

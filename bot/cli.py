@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE = 0, 1, 2
 
+_LONGEST_NUMBER = 15
+"""Digits; longer ones no database has."""
+
 Verb = Callable[["Settings", argparse.Namespace], Coroutine[Any, Any, int]]
 
 _EXPORT_OPTIONS = {
@@ -148,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("--force", action="store_true", help="overwrite FILE")
     restore = verb("restore", _restore, "Put a backup in the database's place; the old one is kept aside")
     restore.add_argument("file", type=Path, metavar="FILE")
+    _add_tracks(verb("tracks", _tracks, "List recordings that may be the same, and decide"))
     doctor = verb("doctor", _doctor, "Look for what could go wrong; changes nothing")
     doctor.add_argument(
         "--rotate",
@@ -171,6 +175,31 @@ def _add_replay(replay: argparse.ArgumentParser) -> None:
         dest="moderators",
         help="who moderates; may be repeated",
     )
+
+
+def _add_tracks(tracks: argparse.ArgumentParser) -> None:
+    tracks.set_defaults(what="list", words=[])
+    acts = tracks.add_subparsers(metavar="WHAT")
+
+    def act(what: str, help_text: str, *words: str, number: bool = False) -> None:
+        added = acts.add_parser(what, help=help_text, description=f"{help_text}.", allow_abbrev=False)
+        for word in words:
+            added.add_argument("words", action="append", metavar=word, type=_number if number else str)
+        added.set_defaults(what=what)
+
+    act("same", "Answer question N: they are the same, count their people together", "N", number=True)
+    act("different", "Answer question N: they are not, and no rule may say so", "N", number=True)
+    act("merge", "Say that two links are the same recording", "URL", "URL")
+    act("unmerge", "Undo merge N, whoever asked for it", "N", number=True)
+    act("show", "Where a recording is, and which merges hold it together", "URL")
+    act("hide", "Take what somebody said about a moment out of everyone's sight", "MOMENT")
+    act("unhide", "Show it again", "MOMENT")
+
+
+def _number(text: str) -> str:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise argparse.ArgumentTypeError("say its number, as moments tracks shows it")
+    return text
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:
@@ -245,6 +274,13 @@ async def _restore(settings: "Settings", arguments: argparse.Namespace) -> int:
     from bot.files import restore
 
     await restore(settings, arguments.file)
+    return DONE
+
+
+async def _tracks(settings: "Settings", arguments: argparse.Namespace) -> int:
+    from bot.tracks import decide
+
+    await decide(settings, arguments.what, arguments.words)
     return DONE
 
 

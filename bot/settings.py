@@ -28,6 +28,12 @@ LONGEST_CONTACT = 200
 _TOGETHER = ("twitch_client_id", "twitch_client_secret", "twitch_bot_id")
 """Settings that are of use only together."""
 
+_SPOTIFY = ("spotify_client_id", "spotify_client_secret")
+PROVIDERS = (
+    *("youtube", "spotify", "soundcloud", "vimeo", "dailymotion"),
+    *("tiktok", "apple_music", "deezer", "musicbrainz"),
+)
+"""Services that can be asked on another host, each by MOMENTS_<PROVIDER>_API_URL; Twitch has more than one."""
 _ELSEWHERE = (f"{PREFIX}TEST_", f"{PREFIX}SHARED_DATA")
 """Names that belong to the test run, not to us."""
 _SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]*[^?#/]")
@@ -149,6 +155,13 @@ def _client_secret(value: object) -> SecretStr:
     return SecretStr(secret)
 
 
+def _api_key(value: object) -> SecretStr:
+    key = _text(value)
+    if not re.fullmatch(r"[!-~]{8,200}", key):
+        raise ValueError("the key as the cloud console shows it, no spaces")
+    return SecretStr(key)
+
+
 def _base_url(scheme: str) -> BeforeValidator:
     shape = re.compile(rf"(?ai){scheme}s?://({_HOST.pattern}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?(/[\w./-]*)?")
 
@@ -168,6 +181,8 @@ def _contact(value: object) -> str:
     return contact
 
 
+_INSTEAD = "Another host instead of {}'s own, a mock server say."
+BaseUrl = Annotated[str, _base_url("http")]
 Seconds = Annotated[int, _whole_number(0, 3600)]
 
 
@@ -227,6 +242,28 @@ class Settings(BaseSettings):
     twitch_eventsub_url: Annotated[str, _base_url("ws")] = Field(
         default="wss://eventsub.wss.twitch.tv/ws", description="Another websocket for events."
     )
+    youtube_api_key: Annotated[SecretStr | None, BeforeValidator(_api_key)] = Field(
+        default=None,
+        description="Of a project at console.cloud.google.com; without it no song on YouTube is recognised elsewhere.",
+    )
+    spotify_client_id: Annotated[str, _word("[0-9a-zA-Z]{1,64}", "the application's Client ID, letters and digits")] = (
+        Field(
+            default="",
+            description="Of an application at developer.spotify.com (docs/compliance.md). Empty: Spotify is not asked.",
+        )
+    )
+    spotify_client_secret: Annotated[SecretStr | None, BeforeValidator(_client_secret)] = Field(
+        default=None, description="That application's secret."
+    )
+    youtube_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("YouTube"))
+    spotify_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("Spotify"))
+    soundcloud_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("SoundCloud"))
+    vimeo_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("Vimeo"))
+    dailymotion_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("Dailymotion"))
+    tiktok_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("TikTok"))
+    apple_music_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("Apple Music"))
+    deezer_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("Deezer"))
+    musicbrainz_api_url: BaseUrl = Field(default="", description=_INSTEAD.format("MusicBrainz"))
     lead_seconds: Seconds = Field(
         default=20, description="How far links and editor markers go back before the mark: people react late."
     )
@@ -269,6 +306,12 @@ class Settings(BaseSettings):
         )
 
     @property
+    def provider_urls(self) -> dict[str, str]:
+        """The hosts the operator set in the place of services' own, by provider."""
+        urls = {provider: getattr(self, f"{provider}_api_url") for provider in PROVIDERS}
+        return {provider: url for provider, url in urls.items() if url}
+
+    @property
     def database(self) -> Path:
         """The SQLite file; a relative one is meant from the working directory."""
         return Path(self.database_url.removeprefix("sqlite:///"))
@@ -297,10 +340,17 @@ def load_settings() -> Settings:
         lines = [_line(detail) for detail in error.errors(include_url=False, include_input=False)]
         # Without a cause: it would carry the values along.
         raise SettingsError("\n".join(filter(None, lines))) from None
-    missing = [name for name in _TOGETHER if not getattr(settings, name)]
-    if 0 < len(missing) < len(_TOGETHER):
-        raise SettingsError("\n".join(f"{variable(name)} must be set too, or Twitch cannot start." for name in missing))
+    missing = [*_missing(settings, _TOGETHER, "or Twitch cannot start"), *_missing(settings, _SPOTIFY, "or neither")]
+    if missing:
+        raise SettingsError("\n".join(missing))
     return settings
+
+
+def _missing(settings: Settings, together: tuple[str, ...], otherwise: str) -> list[str]:
+    missing = [name for name in together if not getattr(settings, name)]
+    return (
+        [] if len(missing) == len(together) else [f"{variable(name)} must be set too, {otherwise}." for name in missing]
+    )
 
 
 def _line(detail: ErrorDetails) -> str:

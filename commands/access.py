@@ -26,6 +26,10 @@ LOWEST_ROLE: Mapping[str, Role] = MappingProxyType(
         "session": Role.VIEWER,
         "clips": Role.VIEWER,
         "export": Role.VIEWER,
+        "moment": Role.VIEWER,
+        "saved": Role.VIEWER,
+        "best": Role.VIEWER,
+        "mymoments": Role.VIEWER,
         "forgetme": Role.VIEWER,
         "help": Role.VIEWER,
     }

@@ -71,5 +71,8 @@ Title = Annotated[str, Argument("title", "what the stream is called", _before_ba
 Game = Annotated[str, Argument("| game", "what is being played", _after_bar)]
 Format = Annotated[str, Argument("format", "the file you want, for example csv", _word)]
 CommandName = Annotated[str, Argument("command", "the command to explain", _word)]
+Url = Annotated[str, Argument("url", "the link of a song or video", _word)]
+Part = Annotated[str, Argument("range", "from when to when, for example 0:45-1:00", _words)]
+"""All that follows the link: where a range ends and a note begins depends on the times the link itself names."""
 Setting = Annotated[str, Argument("setting", "what to change, for example cooldown", _word)]
 Value = Annotated[str, Argument("value", "what it should be, for example 30", _words)]

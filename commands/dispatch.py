@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import structlog
 
-from commands import clip, forgetme, giveback, help, links, setup, stream, vod  # noqa: A004, F401 -- importing them registers their commands
+from commands import clip, forgetme, giveback, help, links, recorded_chat, setup, stream, vod  # noqa: A004, F401 -- importing them registers their commands
 from commands.access import may
 from commands.admission import Admission
 from commands.arguments import first_word
@@ -14,6 +14,7 @@ from commands.once import Once
 from commands.registry import NAMES, Command
 from commands.services import Services
 from moments.errors import (
+    BadLink,
     MomentsError,
     NotAllowed,
     ProviderError,
@@ -82,7 +83,7 @@ class Dispatcher:
 
     async def _answer(self, heard: Heard, called: _Called) -> Reply | None:
         arrived = heard.arrived or self._services.clock()
-        level, off = heard.platform.default_level, heard.platform.bare_off
+        level, off, in_our_words = heard.platform.default_level, heard.platform.bare_off, False
         try:
             chosen = await self._chosen(heard)
             off -= chosen.bare_commands
@@ -93,16 +94,20 @@ class Dispatcher:
             reply: Reply | None = await _allowed(called.command, heard.role).run(call, called.text)
         except Exception as error:
             reply = self._refusal(heard.platform, called, error)
+            in_our_words = isinstance(error, BadLink)
         if reply is None or (level is ReplyLevel.NONE and called.name not in ALWAYS_ANSWERED):
             return None
         if self._once.said(heard, reply, arrived):
             return None
-        return self._worded(reply, heard.platform, off)
+        return self._worded(reply, heard.platform, off, in_our_words=in_our_words)
 
-    def _worded(self, reply: Reply, platform: Platform, off: frozenset[str]) -> Reply:
-        """The reply as this channel may read it; `off` are the commands whose bare names are not answered there."""
+    def _worded(self, reply: Reply, platform: Platform, off: frozenset[str], *, in_our_words: bool) -> Reply:
+        """The reply as this channel may read it; `off` are the commands whose bare names are not answered there.
+
+        Any refusal may name a session by its title, unless it is all `in_our_words`.
+        """
         text = reply.text
-        if reply.kind == "refusal" and platform.hides_links:  # it may name a session by its title
+        if reply.kind == "refusal" and platform.hides_links and not in_our_words:
             text = without_links(text, self._services.link("/"), self._services.formats)
         return reply._replace(text=_as_typed(text, platform, off))
 

@@ -10,7 +10,7 @@ from moments.errors import Repeated, TooFast
 from moments.grants import Grant
 from moments.live import Author
 from moments.wording import counted
-from storage import Forgotten, Message, Transaction, credentials, ledger, own
+from storage import Forgotten, Message, Transaction, credentials, ledger, own, saves
 from storage.credentials import Vault
 from storage.purge import drop_api_data
 
@@ -20,7 +20,7 @@ AGAIN_AFTER = timedelta(minutes=1)
 MOST_WAITING = 10_000
 
 
-@command("forgetme", "Delete all your marks and what we know of you.")
+@command("forgetme", "Delete all you marked and saved, and what we know of you.")
 async def forgetme(call: Invocation) -> Reply:
     """Ask once; the same command again within a minute deletes."""
     author = call.heard.author
@@ -39,8 +39,9 @@ async def forgetme(call: Invocation) -> Reply:
     while len(waiting) >= MOST_WAITING:
         del waiting[next(iter(waiting))]
     waiting[author[:2]] = Asked(call.arrived, call.heard.message_id)
+    saved = await saves.saves_of(call.services.store, *author[:2])
     channel = " and disconnects your channel" if connected else ""
-    what = f"This deletes your {counted(marks or 0, 'mark')} everywhere{channel}, for good."
+    what = f"This deletes your {' and '.join(_left(marks or 0, saved))} everywhere{channel}, for good."
     return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True, kind="changed")
 
 
@@ -55,11 +56,13 @@ async def _forget(call: Invocation) -> Reply:
     author, heard = call.heard.author, call.heard
     message = (author.platform, heard.message_id) if heard.message_id else None
     gone = await forget(call.services, author, call.arrived, message)
-    return Reply(
-        f"Forgotten: {counted(gone.marks, 'mark')} and {counted(gone.accounts, 'account')} are gone.",
-        private=True,
-        kind="changed",
-    )
+    *most, last = (*_left(gone.marks, gone.saves), counted(gone.accounts, "account"))
+    return Reply(f"Forgotten: {', '.join(most)} and {last} are gone.", private=True, kind="changed")
+
+
+def _left(marks: int, moments: int) -> tuple[str, ...]:
+    """What somebody left here, in words; moments with those that later ones took the place of."""
+    return (counted(marks, "mark"), *([counted(moments, "saved moment")] if moments else []))
 
 
 async def forget(services: Services, author: Author, now: datetime, message: Message | None = None) -> Forgotten:

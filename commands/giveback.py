@@ -31,6 +31,7 @@ from moments.sessions import Session, Status
 from moments.vod import vods_of
 from moments.wording import counted
 from storage import Transaction, promotions
+from storage.aside import aside
 from storage.promotions import Promotion, State
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _url(clip_id: str) -> str:
 async def _moment(call: Invocation, session: Session, number: int) -> _Moment:
     window = session.channel.seconds(call.services.defaults).crowd_window_seconds
     points = await call.services.store.points(session)
-    found = await asyncio.to_thread(_around, points, window, number)
+    found = await aside(_around, points, window, number)
     if found is None:
         raise NotFound(f"There is no mark #{number} in this session. Type `clips` for the page that lists them.")
     return found

@@ -81,6 +81,8 @@ class Heard(NamedTuple):
     """The platform's own id of it: the same message is handled once."""
     arrived: datetime | None = None
     """When it reached us, where that is not now: a line that tells its own time."""
+    private: bool = False
+    """Typed where nobody else reads along: its words are shown to nobody else (design.md §8)."""
 
 
 class Invocation(NamedTuple):

@@ -1,25 +1,28 @@
 """Moderation follows chat, and what moderators may do themselves: hide and restore marks, bar and unbar people."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from commands.recorded import origin_of
 from commands.services import Services
 from moments.errors import NotFound, Refusal, Repeated
 from moments.live import Author, Place
 from moments.marks import Timestamp
 from moments.sessions import Channel, Session
-from storage import Transaction, audit, barred, channels, hiding
+from storage import Transaction, audit, barred, channels, hiding, saves
 from storage.hiding import hidden
 from storage.ledger import account_key
 
 __all__ = ["bar", "hidden", "hide", "message_deleted", "person_silenced", "restore", "unbar"]
 
 CHAT = "chat"
+WORDS_BACK = timedelta(hours=12)
 """Hides marks where the chat's own moderation did."""
 
 
 async def message_deleted(services: Services, place: Place, message_id: str, now: datetime) -> None:
-    """A message is gone from chat: every mark it made or last worded is hidden, in any session of the channel.
+    """A message is gone from chat: every mark it made or last worded is hidden, in any session of the channel, and so
+    are the words of a moment it saved.
 
     Told before the message itself reached us, it keeps that from doing anything. Told again, it does nothing, also
     when a moderator has restored the mark since.
@@ -30,6 +33,7 @@ async def message_deleted(services: Services, place: Place, message_id: str, now
         marks = await hiding.of_message(transaction, channel, message_id)
         for mark in marks:
             await hiding.hide(transaction, place, mark, CHAT, "message deleted")
+        await saves.hide_words_of(transaction, (place.platform, message_id), CHAT, "message deleted")
         if not marks:
             await transaction.spend_message((place.platform, message_id), now)
 
@@ -40,7 +44,8 @@ async def message_deleted(services: Services, place: Place, message_id: str, now
 async def person_silenced(
     services: Services, place: Place, user_id: str, now: datetime, message_id: str | None = None
 ) -> None:
-    """Somebody was timed out or banned: all their marks of the channel's newest session are hidden.
+    """Somebody was timed out or banned: all their marks of the channel's newest session are hidden, and what they said
+    there about moments they saved, since it began or for WORDS_BACK, whichever is longer.
 
     Told again by the same message, or of the same instant, it does nothing: a moderator may have restored some.
     """
@@ -48,8 +53,11 @@ async def person_silenced(
     async def follow(transaction: Transaction) -> None:
         live = await transaction.live(place)
         live.silenced[place.platform, user_id] = now
+        account, since = (place.platform, user_id), now - WORDS_BACK
         if live.session is not None:
-            await hiding.hide_all_of(transaction, place, live.session, (place.platform, user_id), CHAT, "silenced")
+            since = min(since, live.session.created_at)
+            await hiding.hide_all_of(transaction, place, live.session, account, CHAT, "silenced")
+        await saves.hide_words_by(transaction, account, origin_of(place), since, CHAT, "silenced")
 
     told = message_id or f"silenced {place.platform_id} {user_id} {now.isoformat()}"
     with suppress(Repeated):

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from commands.archives import Archives
+from commands.best import Best
 from commands.feed import Feed
 from moments.sessions import Defaults
 from storage import Store
 from storage.keys import SecretKeys
 
 if TYPE_CHECKING:
+    from providers.links import Link
+    from providers.shortlinks import ShortLinks
     from providers.twitch import TwitchApi  # a log is replayed without loading an HTTP client
 
 Clock = Callable[[], datetime]
@@ -21,6 +24,13 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The wall clock, aware."""
     return datetime.now(UTC)
+
+
+class Enricher(Protocol):
+    """Asks services about recordings, in the background."""
+
+    def wanted(self, link: "Link") -> None:
+        """Somebody saved a part of this; whatever is found out about it, nobody waits for."""
 
 
 class Asked(NamedTuple):
@@ -53,6 +63,12 @@ class Services:
     """What is being asked about the archives of streams."""
     mirroring_off: dict[int, str] = field(default_factory=dict)
     """Why marks of a channel, by its id, do not become stream markers although they should; a sentence each."""
+    short_links: "ShortLinks | None" = None
+    """Follows short links; None: they are refused in words."""
+    enricher: Enricher | None = None
+    """Told of what people save; None when no service is asked anything."""
+    best: Best = field(default_factory=Best)
+    """The best parts of tracks."""
 
     def link(self, path: str) -> str:
         """A page of our own, absolute."""

@@ -17,14 +17,17 @@ from urllib.request import urlopen
 
 import pytest
 
+from bot.settings import PROVIDERS
+
 PATIENCE = 20.0
 """Seconds after which a line that was promised counts as missing."""
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Ours, without any MOMENTS_ setting of the machine's."""
+    """Ours, without any MOMENTS_ setting of the machine's; no test asks a real service anything."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MOMENTS_")}
-    return inherited | settings
+    nowhere = {f"MOMENTS_{provider.upper()}_API_URL": "http://127.0.0.1:9" for provider in PROVIDERS}
+    return inherited | nowhere | settings
 
 
 def moments(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:

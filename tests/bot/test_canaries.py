@@ -18,6 +18,7 @@ NOBODY_THERE = {
     "MOMENTS_TWITCH_API_URL": "http://127.0.0.1:9",
     "MOMENTS_TWITCH_AUTH_URL": "http://127.0.0.1:9",
     "MOMENTS_TWITCH_EVENTSUB_URL": "ws://127.0.0.1:9",
+    "MOMENTS_SPOTIFY_CLIENT_ID": "client",
 }
 """A Twitch that is down."""
 
@@ -108,7 +109,10 @@ def test_LOG_1_a_search_for_nothing_proves_nothing(canaries: Canaries) -> None:
 
 
 def test_LOG_1_every_secret_setting_is_filled(hidden: dict[str, str]) -> None:
-    assert set(hidden) == {"MOMENTS_SECRET_KEY", "MOMENTS_METRICS_TOKEN", "MOMENTS_TWITCH_CLIENT_SECRET"}
+    assert set(hidden) == {
+        *("MOMENTS_SECRET_KEY", "MOMENTS_METRICS_TOKEN", "MOMENTS_TWITCH_CLIENT_SECRET"),
+        *("MOMENTS_YOUTUBE_API_KEY", "MOMENTS_SPOTIFY_CLIENT_SECRET"),
+    }
 
 
 def test_KEY_4_the_start_refuses_a_key_others_can_read(tmp_path: Path) -> None:

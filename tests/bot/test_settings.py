@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bot.settings import Settings, SettingsError, load_settings, unknown_settings, variable
+from bot.settings import PROVIDERS, Settings, SettingsError, load_settings, unknown_settings, variable
 from moments.sessions import Defaults
+from providers.catalogue import CATALOGUES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
@@ -121,6 +122,11 @@ WRONG = [
     ("LOG_LEVEL", "loud", "debug, info, warning or error"),
     ("TRUSTED_PROXIES", "everyone", "networks separated by commas"),
     ("TRUSTED_PROXIES", "10.0.0.1/8", "networks separated by commas"),
+    ("YOUTUBE_API_KEY", "canary-1 canary-1", "the key as the cloud console shows it"),
+    ("SPOTIFY_CLIENT_SECRET", "canary-1 canary-1", "the secret as the developer console shows it"),
+    ("SPOTIFY_CLIENT_ID", "canary-1", "letters and digits"),
+    ("DEEZER_API_URL", "canary-1.example.org", "an address like https://example.org"),
+    ("APPLE_MUSIC_API_URL", "https://canary-1@example.org", "an address like https://example.org"),
     ("METRICS_TOKEN", "canary-1", "at least 16 characters"),
     ("METRICS_TOKEN", "canary-1 canary-1 canary-1", "at least 16 characters"),
 ]
@@ -211,3 +217,20 @@ def test_what_cannot_be_twitchs_is_refused_by_name(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(variable(field), text)
     with pytest.raises(SettingsError, match=f"^{variable(field)} must be "):
         load_settings()
+
+
+def test_each_service_can_be_asked_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().provider_urls == {}
+    for provider in PROVIDERS:
+        monkeypatch.setenv(variable(f"{provider}_api_url"), f"http://127.0.0.1:9/{provider}/")
+    assert load_settings().provider_urls == {provider: f"http://127.0.0.1:9/{provider}" for provider in PROVIDERS}
+    assert set(PROVIDERS) | {"twitch"} == {each.provider for each in CATALOGUES} | {"spotify"}
+
+
+def test_spotify_is_asked_only_with_both_of_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOMENTS_SPOTIFY_CLIENT_ID", "abcdef0123456789")
+    with pytest.raises(SettingsError, match=r"^MOMENTS_SPOTIFY_CLIENT_SECRET must be set too, or neither\.$"):
+        load_settings()
+    monkeypatch.setenv("MOMENTS_SPOTIFY_CLIENT_SECRET", "canary-of-the-application")
+    monkeypatch.setenv("MOMENTS_YOUTUBE_API_KEY", "canary-of-the-project")
+    assert "canary" not in repr(load_settings()) + str(load_settings())

@@ -33,8 +33,9 @@ PUBLIC_URL = "http://localhost:8080"
 ROOM = Place("twitch", "4242", "Nightowl")
 
 OUR_FIRST_WORD = re.compile(
-    r"(?:A|All|Already|Download|Downloads|Ended|Forgotten|Marked|Marks|Moments|Moved|Not|Now|Only|Paused|Removed|Resumed|Running|Say"
-    r"|Started|The|There|This|Type|You)\b|#[0-9]+ "
+    r"(?:A|All|Already|Best|Download|Downloads|Ended|Forgotten|Marked|Marks|Minutes|Moment|Moments|Most|Moved"
+    r"|Nobody|Not|Now|Only|Paste|Paused|Put|Removed|Resumed|Running|Saved|Say|Short|Started|That|The|There|This|Times"
+    r"|Type|Use|Write|You|Your|YouTube)\b|#[0-9]+ "
     # The contract's own sentence; a quotation mark begins no command.
     r"|\u2068?\".*\"\u2069? (?:started|ended) ",
 )
@@ -370,7 +371,10 @@ async def test_words_other_bots_answer_to_are_left_to_them_until_switched_on(roo
 
 
 async def test_commands_are_named_by_words_that_are_answered_here(room: Chat) -> None:
-    listed = "unclip, !adjust, !renote, !session, !clips, !moments export, !forgetme, !moments help"
+    listed = (
+        "unclip, !adjust, !renote, !session, !clips, !moments export, !moment, !saved, !best, !mymoments, !forgetme,"
+        " !moments help"
+    )
     assert await says(room, "!moments help") == (
         f"You can type: !clip, !{listed}. For more about one: !moments help clip"
     )

@@ -20,6 +20,7 @@ FREE_TEXT: dict[str, Callable[[str], str]] = {
     "title": clean_name,
     "game": clean_name,
     "login": clean_name,
+    "by_line": clean_name,
 }
 KEYS_AND_WORDS_OF_OURS = {
     "platform",
@@ -54,6 +55,8 @@ KEYS_AND_WORDS_OF_OURS = {
     *("barred_by", "requested_by", "actor_platform", "actor_user_id", "act", "url"),
     # What was cleaned where it was typed, put together into a sentence of ours.
     *("target", "before", "after"),
+    *("media_id", "kind", "origin", "live", "isrc", "links", "regions_allowed", "regions_blocked"),
+    *("method", "evidence", "asked_by", "undone_by", "answer", "answered_by"),
 }
 
 
