@@ -26,7 +26,7 @@ format: .venv/.dev  ## Put the code into its one layout
 	@$(V)/ruff check --fix --quiet . ; $(V)/ruff format .
 
 bench: .venv/.dev  ## Measure, as ratios against baselines of the same run
-	@for bench in ingest export start crash twitch; do echo; $(V)/python -m bench.$$bench || exit 1; done
+	@for bench in ingest export saved saved_http start crash twitch; do echo; $(V)/python -m bench.$$bench || exit 1; done
 
 lock: .venv/.dev  ## Re-lock the dependencies, nothing younger than a week
 	@$(COMPILE) --group build --upgrade -o requirements.lock

@@ -12,7 +12,8 @@ from moments.sessions import Session
 from web_export.digest import TOTALS
 from web_export.headers import is_known
 from web_export.keys import SERVICES
-from web_export.openapi import LARGEST_PAGE, OPENAPI
+from web_export.openapi import OPENAPI
+from web_export.openapi_parts import LARGEST_PAGE
 from web_export.positions import parse_position, position_of
 from web_export.reading import readable_session
 from web_export.shapes import session_json, timestamp_json
@@ -37,8 +38,8 @@ async def timestamps(request: web.Request) -> web.Response:
     """A page of a session's marks in (segment, offset, number) order."""
     services = request.app[SERVICES]
     store = services.store
-    limit = parse_limit(_once(request, "limit"))
-    after = parse_position(_once(request, "cursor"), _NO_CURSOR)
+    limit = parse_limit(once(request, "limit"))
+    after = parse_position(once(request, "cursor"), _NO_CURSOR)
     found = await _asked(request)
     marks = await store.marks(found, after=after, limit=limit + 1)
     page = marks[:limit]
@@ -63,7 +64,8 @@ async def _asked(request: web.Request) -> Session:
     return await readable_session(request, request.match_info["session"], refusal=_NO_SESSION)
 
 
-def _once(request: web.Request, name: str) -> str | None:
+def once(request: web.Request, name: str) -> str | None:
+    """A parameter of the query; UsageError when it is given twice."""
     given = request.query.getall(name, [])
     if len(given) > 1:
         raise UsageError(f"{name} is given more than once.")

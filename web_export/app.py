@@ -10,7 +10,23 @@ from aiohttp import web
 
 from commands.services import Services
 from moments.errors import MomentsError
-from web_export import api, choosing, clients, connect, csrf, downloads, health, legal, links, login, me, moderating
+from web_export import (
+    api,
+    choosing,
+    clients,
+    connect,
+    csrf,
+    downloads,
+    health,
+    legal,
+    links,
+    login,
+    me,
+    moderating,
+    moment_page,
+    own_moments,
+    track_page,
+)
 from web_export.finishing import add_finishing
 from web_export.hardening import Connection, Door, Patience
 from web_export.keys import CONFIG, SERVICES, SiteConfig
@@ -18,6 +34,7 @@ from web_export.limits import Limits
 from web_export.metrics import METRICS, Metrics
 from web_export.middleware import HOSTS, HTTPS, LARGEST_BODY, LIMITS, MIDDLEWARES, finish_headers, hosts
 from web_export.pages import add_pages
+from web_export.recorded_api import add_recorded
 
 CLOSING_SECONDS = 1.0
 """How long answers under way may take to end by themselves; after as long again they are cut."""
@@ -44,9 +61,11 @@ def make_app(
     app.on_response_prepare.append(finish_headers)
     add_finishing(app)
     add_pages(app)
+    add_recorded(app)
     app.add_routes([*downloads.routes, *api.routes, *health.routes])
     app.add_routes([*login.routes, *connect.routes, *me.routes, *csrf.routes])
     app.add_routes([*links.routes, *moderating.routes, *choosing.routes, *legal.routes])
+    app.add_routes([*moment_page.routes, *track_page.routes, *own_moments.routes])
     return app
 
 

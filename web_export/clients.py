@@ -1,6 +1,7 @@
 """Whose request this is: the client's address, told through trusted proxies only (RES-2)."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import hdrs, web
@@ -18,6 +19,7 @@ def networks(words: Iterable[str]) -> Networks:
     return tuple(ip_network(word, strict=False) for word in words)
 
 
+@lru_cache(maxsize=1024)  # the same few clients ask again and again, and each request asks thrice
 def parse_address(word: str) -> Address | None:
     """The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for anything else."""
     word = word.strip()

@@ -1,6 +1,5 @@
 """What a session's page shows of all its marks at once: counts by time and the crowd moments, kept per session."""
 
-import asyncio
 import heapq
 import time
 from array import array
@@ -17,6 +16,7 @@ from commands.shared import Shared
 from moments.crowd import CrowdMoment, Point, crowd_moments
 from moments.sessions import Session
 from storage import Store, Totals
+from storage.aside import aside
 
 LARGEST = 10
 """Crowd moments a page lists."""
@@ -147,7 +147,7 @@ class Digests:
     async def _compute(self, session: Session, window: int, revision: int) -> Digest:
         started = time.monotonic()
         points = await self._store.points(session)
-        computed = await asyncio.to_thread(digest, points, window, revision)
+        computed = await aside(digest, points, window, revision)
         finished = time.monotonic()
         self._rest_until[session.id] = finished + REST_FACTOR * (finished - started)
         return computed

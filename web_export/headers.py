@@ -3,6 +3,7 @@
 from collections.abc import MutableMapping
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 PAGE_POLICY = (
     "default-src 'none'; base-uri 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -26,6 +27,8 @@ _YEAR = 365 * 86_400
 
 PRIVATE = web.RequestKey("private", bool)
 """Set once a request has been let in to what is not for everyone."""
+SEALED = web.RequestKey("sealed", bool)
+"""Set by who answers with headers that are sealed already, the same each time."""
 NO_INDEX = "X-Robots-Tag"
 
 
@@ -41,6 +44,15 @@ def keep_private(headers: MutableMapping[str, str]) -> None:
     headers[NO_INDEX] = "noindex"
     for name in (hdrs.ETAG, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN):
         headers.pop(name, None)
+
+
+def sealed(content_type: str, *, https: bool, **more: str) -> CIMultiDict[str]:
+    """All headers of a public answer of the API, for who gives the same one many times (API-1, API-4)."""
+    headers = CIMultiDict(more)
+    headers[hdrs.CONTENT_TYPE] = content_type
+    headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+    seal(headers, content_type=content_type, https=https)
+    return headers
 
 
 def seal(headers: MutableMapping[str, str], *, content_type: str, https: bool = False) -> None:

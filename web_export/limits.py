@@ -15,7 +15,20 @@ from moments.errors import Refusal
 REMEMBERED_CLIENTS = 10_000
 """Clients kept a limit. Past that the longest unseen are forgotten, which only ever gives them more."""
 _KEY_SECONDS = 86_400.0
-_PAGES = ("/s/", "/c/", "/me/", "/login/", "/twitch/", "/logout", "/session/", "/link/", "/privacy", "/terms")
+_PAGES = (
+    "/s/",
+    "/c/",
+    "/m/",
+    "/t/",
+    "/me/",
+    "/login/",
+    "/twitch/",
+    "/logout",
+    "/session/",
+    "/link/",
+    "/privacy",
+    "/terms",
+)
 _LOGIN = re.compile(r"/login/[^/?]+|/twitch/connect/start(\?code)?|/twitch/connect\?code")
 """Where a login begins, or the bot's code is tried."""
 _EXPORT = re.compile(r"/s/.+/export\.[^/]*")
@@ -36,6 +49,8 @@ class LimitRates:
 
     pages: Rate = Rate(600, 300)
     api_reads: Rate = Rate(300, 300)
+    api_writes: Rate = Rate(30, 3600)
+    """A person's, wherever they ask from."""
     logins: Rate = Rate(10, 600)
     exports: Rate = Rate(10, 3600)
     exports_at_once: int = 2
@@ -88,6 +103,7 @@ class Limits:
         self._clock = clock
         self._pages = Bucket(self.rates.pages)
         self._reads = Bucket(self.rates.api_reads)
+        self._writes = Bucket(self.rates.api_writes)
         self._logins = Bucket(self.rates.logins)
         self._exports = Bucket(self.rates.exports)
         self._exporting: Counter[bytes] = Counter()
@@ -98,6 +114,7 @@ class Limits:
         self._secret_until = now + _KEY_SECONDS
         self._pages.clear()
         self._reads.clear()
+        self._writes.clear()
         self._logins.clear()
         self._exports.clear()
 
@@ -126,6 +143,11 @@ class Limits:
         with self._exporting_once_more(key):
             _take(self._exports, key, now, "That is too many downloads in one hour.")
             yield
+
+    def allow_write(self, platform: str, user_id: str) -> None:
+        """Raise TooMany when this account has changed enough through the API for now."""
+        now = self._clock()
+        _take(self._writes, self._key(f"{platform} {user_id}", now), now, "That is too many moments in one hour.")
 
     @contextmanager
     def _exporting_once_more(self, key: bytes) -> Iterator[None]:

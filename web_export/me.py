@@ -21,11 +21,13 @@ from moments.wording import ago
 from storage import own, web_sessions
 from storage.connections import State
 from storage.own import OwnMark
+from storage.saves import saves_of
 from storage.web_sessions import WebSession
 from web_export import words
 from web_export.choosing import Field, fields
 from web_export.keys import SERVICES
 from web_export.oauth import see_other
+from web_export.own_moments import own_list
 from web_export.personal import personal_page
 from web_export.visitors import end, forget_cookie, is_over, visitor_of
 
@@ -103,6 +105,8 @@ async def me(request: web.Request) -> web.Response:
         marks=[_mark(mark, now) for mark in shown],
         older=f"{shown[-1].row}-{shown[-1].number}" if len(found) > MARKS_A_PAGE else "",
         newest=before is None,
+        mine=await own_list(request, visitor),
+        saves=await saves_of(services.store, *who),
         channel=await _channel(request, visitor),
         settings=await _settings(request, visitor),
         most_seconds=MOST_SECONDS,
@@ -146,8 +150,11 @@ async def ask_delete(request: web.Request) -> web.Response:
         return see_other("/me")
     services = request.app[SERVICES]
     count = await services.store.marks_of(visitor.platform, visitor.user_id) or 0
+    saved = await saves_of(services.store, visitor.platform, visitor.user_id)
     connected = await connecting.is_connected(services, _author(visitor))
-    return await personal_page(request, "me_delete.html", visitor=visitor, count=count, connected=connected)
+    return await personal_page(
+        request, "me_delete.html", visitor=visitor, count=count, saves=saved, connected=connected
+    )
 
 
 @routes.post("/me/delete")

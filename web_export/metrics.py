@@ -39,6 +39,17 @@ class Metrics:
             "moments_web_closed_connections", "Sockets closed on the client", ["why"], registry=self.registry
         )
 
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """One more answered request; routes are templates, so there are few."""
+        children = self._children.get((route, status))
+        if children is None:  # finding a child by its labels takes longer than counting does
+            children = self.requests.labels(route, status), self.seconds.labels(route)
+            self._children[route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
+
     def show_store(self, stats: Callable[[], WriterStats]) -> None:
         """Show what the store has written since it was opened, as it is whenever somebody asks."""
         self.registry.register(_Written(stats))

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from web_export import clients
 from web_export.access_log import route_of
 from web_export.csrf import check_forgery
 from web_export.finishing import finish_changes
-from web_export.headers import PRIVATE, keep_private, seal
+from web_export.headers import PRIVATE, SEALED, keep_private, seal
 from web_export.limits import Limits, TooMany
 from web_export.render import error_page
 
@@ -49,6 +50,8 @@ class Problem:
 async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler: runs once for every response that has a route or misses one, streamed ones too."""
     request[_STARTED] = True
+    if SEALED in request:
+        return
     if request.path.startswith("/api/v1/") and request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     if PRIVATE in request:
@@ -190,14 +193,18 @@ def _is_for_us(request: web.Request) -> bool:
 
 
 def _is_ours(request: web.Request, authority: str) -> bool:
+    name = _name_in(authority)
+    return bool(name) and (name in request.app[HOSTS] or _is_own_address(request, name))
+
+
+@lru_cache(maxsize=256)
+def _name_in(authority: str) -> str:
+    """The host's name; empty for what is no authority."""
     try:
         name = urlsplit(f"//{authority}").hostname
     except ValueError:
-        return False
-    if not name or "@" in authority:
-        return False
-    name = name.removesuffix(".")
-    return name in request.app[HOSTS] or _is_own_address(request, name)
+        return ""
+    return "" if not name or "@" in authority else name.removesuffix(".")
 
 
 def _is_own_address(request: web.Request, name: str) -> bool:

@@ -2,111 +2,83 @@
 
 from typing import Any
 
+from web_export.openapi_parts import COUNT, INSTANT, LARGEST_PAGE, WORDS_OR_NULL, described, problem, ref, shape
+from web_export.openapi_recorded import PARAMETERS, PATHS, SCHEMAS
 from web_export.positions import POSITION
 
-LARGEST_PAGE = 100
-"""Marks a page of the API may hold."""
-
-_INSTANT = {"type": "string", "format": "date-time"}
-_WORDS_OR_NULL = {"type": ["string", "null"]}
-_COUNT = {"type": "integer", "minimum": 0}
-
-
-def _shape(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _ref(kind: str, name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/{kind}/{name}"}
-
-
 _SCHEMAS = {
-    "Channel": _shape(
+    "Channel": shape(
         platform={"type": "string"},
         id={"type": "string"},
         display_name={"type": "string"},
         visibility={"type": "string", "enum": ["public", "private"]},
     ),
-    "Segment": _shape(
+    "Segment": shape(
         id={"type": "string"},
         index={"type": "integer", "minimum": 1},
-        start_time=_INSTANT,
-        end_time={"anyOf": [_INSTANT, {"type": "null"}]},
-        created_at=_INSTANT,
+        start_time=INSTANT,
+        end_time={"anyOf": [INSTANT, {"type": "null"}]},
+        created_at=INSTANT,
         stream_id={"type": ["string", "null"]},
         session_id={"type": "string"},
     ),
-    "Session": _shape(
+    "Session": shape(
         id={"type": "string"},
-        channel=_ref("schemas", "Channel"),
+        channel=ref("schemas", "Channel"),
         title={"type": "string"},
         game={"type": "string"},
         status={"type": "string", "enum": ["active", "paused", "ended"]},
-        created_at=_INSTANT,
-        updated_at=_INSTANT,
-        segments={"type": "array", "items": _ref("schemas", "Segment")},
-        marks=_COUNT,
-        people=_COUNT,
+        created_at=INSTANT,
+        updated_at=INSTANT,
+        segments={"type": "array", "items": ref("schemas", "Segment")},
+        marks=COUNT,
+        people=COUNT,
     ),
-    "Timestamp": _shape(
+    "Timestamp": shape(
         id={"type": "string"},
         number={"type": "integer", "minimum": 1},
         session_id={"type": "string"},
         segment_id={"type": "string"},
         segment_index={"type": "integer", "minimum": 1},
-        offset_seconds=_COUNT,
+        offset_seconds=COUNT,
         offset_hms={"type": "string", "pattern": "^[0-9]{2,}:[0-5][0-9]:[0-5][0-9]$"},
-        note=_WORDS_OR_NULL,
-        submitted_by=_WORDS_OR_NULL,
-        created_at=_INSTANT,
-        instant=_INSTANT,
+        note=WORDS_OR_NULL,
+        submitted_by=WORDS_OR_NULL,
+        created_at=INSTANT,
+        instant=INSTANT,
         adjust_seconds={"type": "integer"},
         platform={"type": "string"},
         vod_url={"type": ["string", "null"], "description": "Plays the mark, the lead before it; null without a VOD"},
         vod_muted={"type": "boolean", "description": "Whether sound is missing there"},
     ),
-    "TimestampPage": _shape(
-        timestamps={"type": "array", "maxItems": LARGEST_PAGE, "items": _ref("schemas", "Timestamp")},
+    "TimestampPage": shape(
+        timestamps={"type": "array", "maxItems": LARGEST_PAGE, "items": ref("schemas", "Timestamp")},
         next={"type": ["string", "null"], "description": "The cursor of the next page; null on the last"},
     ),
-    "Problem": _shape(
+    "Problem": shape(
         type={"type": "string"}, title={"type": "string"}, status={"type": "integer"}, detail={"type": "string"}
     ),
 }
 
 
-def _json(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _problem(description: str) -> dict[str, Any]:
-    schema = _ref("schemas", "Problem")
-    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
-
-
 def _read(summary: str, answer: str, *more: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "summary": summary,
-        "parameters": [_ref("parameters", "session"), *more],
-        "responses": {
-            "200": _json(_ref("schemas", answer), summary),
-            "304": {"description": "What If-None-Match names is still right"},
-            **{status: _ref("responses", status) for status in _RESPONSES},
-        },
-    }
+    return described(summary, answer, tuple(_RESPONSES), ref("parameters", "session"), *more)
 
 
 _RESPONSES = {
-    "400": _problem("A parameter cannot be used; detail says what to send instead"),
-    "404": _problem("No such session, or none this caller may see"),
-    "414": _problem("The query is longer than 2 KiB"),
-    "429": _problem("Too many requests; Retry-After says when to come back"),
-    "503": _problem("The store is down"),
+    "400": problem("A parameter cannot be used; detail says what to send instead"),
+    "404": problem("Nothing is there, or nothing this caller may see"),
+    "414": problem("The query is longer than 2 KiB"),
+    "429": problem("Too many requests; Retry-After says when to come back"),
+    "503": problem("The store is down"),
 }
-_QUERY_LIMIT = {
-    "name": "limit",
-    "in": "query",
-    "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": LARGEST_PAGE},
+_WRITE_RESPONSES = {
+    "401": problem("Nobody is logged in"),
+    "403": problem("Not from a page of ours, or without its token"),
+    "409": problem("A rule says no; detail says which"),
+    "413": problem("The body is larger than 64 KiB"),
+    "415": problem("The body is not JSON, or compressed"),
+    "422": problem("The JSON has another shape"),
 }
 _QUERY_CURSOR = {
     "name": "cursor",
@@ -120,13 +92,17 @@ OPENAPI: dict[str, Any] = {
     "info": {
         "title": "Moments",
         "version": "1",
-        "description": "Reads of public sessions and their marks. Answers carry ETags; errors are RFC 9457 documents.",
+        "description": "Sessions and their marks; moments of songs and videos, how many saved them, and the best parts."
+        " Reads are public and carry ETags; errors are RFC 9457 documents.",
     },
     "paths": {
         "/api/v1/sessions/{session}": {"get": _read("One session and its totals", "Session")},
         "/api/v1/sessions/{session}/timestamps": {
-            "get": _read("A session's marks, a page at a time", "TimestampPage", _QUERY_LIMIT, _QUERY_CURSOR)
+            "get": _read(
+                "A session's marks, a page at a time", "TimestampPage", ref("parameters", "limit"), _QUERY_CURSOR
+            )
         },
+        **PATHS,
     },
     "components": {
         "parameters": {
@@ -137,9 +113,15 @@ OPENAPI: dict[str, Any] = {
                 "description": "A session's id, `latest`, or a channel (`name` or `platform/name`): its newest session",
                 "schema": {"type": "string", "minLength": 1},
                 "example": "latest",
-            }
+            },
+            "limit": {
+                "name": "limit",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": LARGEST_PAGE},
+            },
+            **PARAMETERS,
         },
-        "responses": _RESPONSES,
-        "schemas": _SCHEMAS,
+        "responses": {**_RESPONSES, **_WRITE_RESPONSES},
+        "schemas": {**_SCHEMAS, **SCHEMAS},
     },
 }

@@ -19,8 +19,9 @@ from web_export.digest import TOTALS, Digest, Digests, TotalsKept
 from web_export.headers import is_known
 from web_export.keys import SERVICES
 from web_export.live import add_live
+from web_export.moment_page import newest_moments
 from web_export.positions import parse_position
-from web_export.render import STATIC, add_static, html_response, render
+from web_export.render import LOOK, add_static, html_response, render
 from web_export.views import Card, SessionHead, card, head, session_view
 
 MARKS_A_PAGE = 50
@@ -36,7 +37,6 @@ DIGESTS = web.AppKey("digests", Digests)
 KEPT_PAGES = web.AppKey("kept_pages", OrderedDict[str, bytes])
 _NO_PLACE = "That place in the list cannot be read. Open the session's page again."
 _ROW = re.compile(r"[0-9]{1,18}", re.ASCII)
-_LOOK = "".join(file.url for file in STATIC.values())
 
 
 def add_pages(app: web.Application) -> None:
@@ -50,6 +50,7 @@ def add_pages(app: web.Application) -> None:
 
     async def close(_: web.Application) -> None:
         await app[SERVICES].archives.close()
+        await app[SERVICES].best.close()
         await digests.close()
         await totals.close()
 
@@ -62,7 +63,9 @@ async def home(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     live = [await _card(request, session) for session in await services.store.live_sessions(LIVE_CARDS)]
     recent = await _heads(request, await services.store.ended_sessions(RECENT_SESSIONS))
-    body = render("home.html", live=live, recent=recent, twitch=services.twitch is not None)
+    body = render(
+        "home.html", live=live, recent=recent, saved=await newest_moments(request), twitch=services.twitch is not None
+    )
     return html_response(body, cache=SHARED_CACHE)
 
 
@@ -110,7 +113,7 @@ async def session_page(request: web.Request) -> web.Response:
 def _etag(services: Services, session: Session, *parts: object) -> str:
     # "5 minutes ago" and the running clock change by themselves while a session is not over: a page keeps a minute.
     minute = 0 if session.status is Status.ENDED else int(services.clock().timestamp()) // 60
-    return hashlib.sha256(repr((session.id, session.status, minute, parts, _LOOK)).encode()).hexdigest()[:24]
+    return hashlib.sha256(repr((session.id, session.status, minute, parts, LOOK)).encode()).hexdigest()[:24]
 
 
 async def _session_body(

@@ -14,6 +14,8 @@ SAID = {
     "disconnected": "Your channel is disconnected, and every login of yours is ended. Your marks stay.",
     "untold": "Your channel is disconnected here, and every login of yours is ended. Twitch could not be told just "
     "now: open Settings, Connections on Twitch and remove Moments there, too.",
+    "deleted": "That moment is deleted, and counts no more.",
+    "none": "That moment was deleted before.",
     "forgotten": "Everything about you is deleted.",
     "not-connected": "Twitch did not connect your channel. Nothing was changed.",
     "bot": "The bot’s account is connected. From now on, streamers connect their channels on this page.",

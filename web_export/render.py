@@ -40,6 +40,8 @@ def _load(name: str, body: bytes) -> StaticFile:
 STATIC: Mapping[str, StaticFile] = {
     file.name: _load(file.name, file.read_bytes()) for file in files("web_export").joinpath("static").iterdir()
 }
+LOOK = "".join(file.url for file in STATIC.values())
+"""Changes with how pages look."""
 _BY_URL = {file.url: file for file in STATIC.values()}
 
 

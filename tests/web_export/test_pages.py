@@ -221,7 +221,8 @@ def test_WEB_1_templates_hold_nothing_that_could_run_or_slip_through() -> None:
         for address in re.findall(r"\b(?:href|src|action|formaction)=\"([^\"]*)\"", text):
             assert re.match(
                 r"/|#|\?before={{ older }}"
-                r"|{{ (static_url\(|head\.|card\.head\.|page\.more_url|vod\.url|address }})",
+                r"|{{ (static_url\(|head\.|card\.head\.|page\.more_url|vod\.url|address }}"
+                r"|place\.url }}|credit\.url }}|url }}|part\.plays_at|page\.plays_at|page\.track_url)",
                 address,
             ), address
     for name, text in sources(".js").items():
