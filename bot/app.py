@@ -28,6 +28,7 @@ from web_export.keys import SiteConfig
 if TYPE_CHECKING:
     from bot.enriching import Asking  # a log is replayed without loading an HTTP client
     from bot.twitch.api import Twitch  # twitchio takes its time to load: only for who uses it
+    from providers.twitch import TwitchApi
     from providers.twitch.shapes import Sent
 
 _log = structlog.get_logger("bot")
@@ -161,7 +162,7 @@ def _start(
         _warn_of_loopback(settings.public_url)
         validating = credentials.validate_hourly(twitch.grants, twitch.api, services.clock)
         tasks.append(asyncio.create_task(validating, name="twitch tokens"))
-        tasks.append(asyncio.create_task(_run_twitch(settings.twitch, dispatcher, services, states, site)))
+        tasks.append(asyncio.create_task(_run_twitch(settings.twitch, twitch.api, dispatcher, services, states, site)))
     if console:
         if sys.stdin.isatty():
             logging.getLogger("web_export.access").setLevel(logging.WARNING)  # somebody is typing there
@@ -170,16 +171,18 @@ def _start(
 
 
 async def _run_twitch(
-    settings: TwitchSettings, dispatcher: Dispatcher, services: Services, states: PlatformStates, site: Site
+    settings: TwitchSettings,
+    api: "TwitchApi",
+    dispatcher: Dispatcher,
+    services: Services,
+    states: PlatformStates,
+    site: Site,
 ) -> None:
     from bot.twitch.outbox import Outbox  # noqa: PLC0415 -- loaded by who uses it
-    from bot.twitch.supervisor import run_twitch  # noqa: PLC0415
-
-    assert services.twitch is not None, "it is opened where it is set up"  # noqa: S101 -- narrows the type for mypy
-    helix = services.twitch.helix
+    from bot.twitch.supervisor import run_twitch  # noqa: PLC0415 -- loaded by who uses it
 
     async def send(channel_id: str, text: str, reply_to: str | None) -> "Sent":
-        return await helix.send_message(channel_id, settings.bot_id, text, reply_to)
+        return await api.helix.send_message(channel_id, settings.bot_id, text, reply_to)
 
     outbox = Outbox(send)
     site.metrics.show_chat(lambda: outbox.stats)
@@ -190,7 +193,7 @@ async def _ask_for_bot(services: Services) -> None:
     """Print where the operator lets the bot's account in. Not in the log: whoever has the code may do it."""
     code = await connecting.bot_code(services)
     link = services.link(f"/twitch/connect?code={code}")
-    print(f"Twitch: open this link, logged in to Twitch as the bot's account: {link}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"Twitch: open this link, logged in to Twitch as the bot's account: {link}", file=sys.stderr, flush=True)  # noqa: T201 -- for the operator alone
 
 
 def _warn_of_loopback(public_url: str) -> None:

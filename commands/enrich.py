@@ -139,6 +139,8 @@ class Enricher:
         found = await self._catalogues.quarantined(link, now=now)
         if isinstance(found, QuarantinedFacts):
             self._quarantined[link.media_id] = found
+            left = (found.expires_at - now).total_seconds()  # out of memory, too, when its time is over (R1)
+            asyncio.get_running_loop().call_later(left, self._quarantined.pop, link.media_id, None)
             while len(self._quarantined) > MOST_QUARANTINED:
                 self._quarantined.popitem(last=False)
             return None

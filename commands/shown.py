@@ -121,11 +121,6 @@ class Shown:
             return None
         return max(filter(None, (place.duration_seconds for place in self.places)), default=None)
 
-    @property
-    def told_by(self) -> tuple[str, ...]:
-        """The services, by slug, whose words are in here."""
-        return tuple(dict.fromkeys(place.link.provider for place in self.places if place.told))
-
 
 async def shown(services: Services, track: Track, first: Thing | None = None) -> Shown:
     """A recording as it may be shown now; `first` is the place that is asked for. What has expired is asked for anew.

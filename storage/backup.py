@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from moments.errors import NotFound, UsageError
-from storage import _files, _sqlite, checks, migrations
+from storage import _files, _sqlite, checks, guests, migrations
 from storage._sqlite import Connection, scalar
 from storage.keys import key_file
 
@@ -83,6 +83,8 @@ async def _copy_database(source: Path, copy: Path, progress: Progress | None) ->
                 await copied.execute_fetchall("PRAGMA journal_mode = DELETE")
             with _sqlite.sentences(source):
                 await checks.check_pages(copied, source)
+                await copied.execute("PRAGMA secure_delete = ON")
+                await guests.send_away(copied)
         finally:
             await copied.close()
     finally:

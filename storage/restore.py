@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from moments.errors import NotFound, StoreBusy, StoreDamaged, UsageError
 from moments.wording import counted
-from storage import _files, _sqlite, checks, credentials, ledger, migrations
+from storage import _files, _sqlite, checks, credentials, guests, ledger, migrations
 from storage._sqlite import Connection, scalar
 from storage.credentials import Vault
 from storage.in_use import IN_USE, refuse_in_use
@@ -219,7 +219,7 @@ async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple
                 await connection.executemany(_HIDE, given.hidden)
                 await connection.execute(_SHOW_NONE_HIDDEN)
             # What was gone or private on its service since must not be told again (R3); it is asked for anew.
-            await connection.execute("DELETE FROM api_source WHERE expires_at IS NOT NULL")
+            await guests.send_away(connection)
             # Who logged out since the backup stays out.
             await connection.execute("DELETE FROM web_session")
             await connection.execute("DELETE FROM login_attempt")

@@ -57,7 +57,7 @@ class ShardHttp(ManagedHTTPClient):
             self._app_token = await self._new_app_token()
         return await self._once(route)
 
-    async def _once(self, route: Route) -> Any:  # noqa: ANN401
+    async def _once(self, route: Route) -> Any:  # noqa: ANN401 -- parsed JSON
         await self._init_session()
         asked = f"{route.method} /helix/{route.path}"
         headers = {"Authorization": f"Bearer {self._app_token}", "Client-Id": self._client_id}
@@ -81,7 +81,7 @@ class ShardHttp(ManagedHTTPClient):
         return accepted(asked, answer, utc_now()).json
 
 
-def _parsed(body: bytes) -> Any:  # noqa: ANN401
+def _parsed(body: bytes) -> Any:  # noqa: ANN401 -- parsed JSON
     try:
         return orjson.loads(body) if body.strip() else None
     except orjson.JSONDecodeError:

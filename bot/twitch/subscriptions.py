@@ -40,7 +40,7 @@ class SubscriptionApi(Protocol):
     async def subscriptions(self) -> list[Subscription]:
         """All EventSub subscriptions of this client."""
 
-    async def subscribe(self, type: str, version: str, condition: Mapping[str, str], conduit_id: str) -> object:  # noqa: A002
+    async def subscribe(self, type: str, version: str, condition: Mapping[str, str], conduit_id: str) -> object:  # noqa: A002 -- Helix's word
         """Have these events sent to the conduit."""
 
     async def unsubscribe(self, subscription_id: str) -> None:

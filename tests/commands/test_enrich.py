@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from commands.background import PAUSES_SECONDS, Again, Line
-from commands.enrich import load_spent
+from commands.enrich import Enricher, load_spent
 from commands.recorded import save_moment
 from moments.live import Author
-from providers.catalogue import Keys, Spent
+from providers.catalogue import Keys, QuarantinedFacts, Spent
 from providers.links import Link
 from storage import sources
 from storage.sources import State
@@ -31,6 +31,7 @@ from tests.enriching import (
     plan_song,
     youtube_video,
 )
+from tests.jumping import scene
 from tests.providers.catalogue_server import WITH_SPOTIFY, link
 from tests.providers.service import Handler, says
 
@@ -334,6 +335,19 @@ async def test_R6_what_spotify_says_is_in_memory_alone_and_for_less_than_a_day(d
         assert "173" not in everything
         assert world.service.paths().count("GET /v1/tracks/02WuyBR56QN3B6ZC0BeC3f") == 1
         assert not [each for each in world.service.asked if "canary" in f"{each.path}{each.query}".lower()]
+
+
+@scene
+async def test_R1_what_spotify_said_leaves_memory_when_its_day_is_over_though_nobody_asks() -> None:
+    class Spotify:
+        async def quarantined(self, link: Link, *, now: datetime) -> QuarantinedFacts:
+            return QuarantinedFacts(link.media_id, "a title", None, 173, None, now, now + timedelta(hours=23))
+
+    enricher = Enricher(Spotify())  # type: ignore[arg-type]  # of its catalogues only this is asked
+    await enricher._quarantine(Link("spotify", "02WuyBR56QN3B6ZC0BeC3f", "episode"), NOW)
+    assert enricher.quarantined("02WuyBR56QN3B6ZC0BeC3f", NOW)
+    await asyncio.sleep(24 * 3600)
+    assert not enricher._quarantined
 
 
 # --- the line things wait in

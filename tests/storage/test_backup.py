@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,21 @@ async def test_a_backup_is_one_moment_while_others_write(path: Path, saved: Path
     assert 20_002 + before <= count <= 20_002 + answered
     assert len(heard) > 1
     assert heard[-1][0] == heard[-1][1]
+
+
+async def test_R1_a_backup_holds_nothing_that_services_lent_for_a_time(path: Path, saved: Path) -> None:
+    video = (
+        "INSERT INTO api_source (provider, media_id, state, title, fetched_at, expires_at) VALUES (?, ?, ?, ?, 1, ?)"
+    )
+    stream = "INSERT INTO api_stream SELECT id, 'twitch', 'canary-stream', '', 1, 2 FROM session"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(video, ("youtube", "a", "known", "canary-video", 2))
+        database.execute(video, ("musicbrainz", "b", "known", "free for good", None))
+        database.execute(stream)
+        database.execute("UPDATE channel SET login = 'canary-login', login_expires_at = 2")
+    await backup(path, saved, force=True)
+    assert rows(saved, "SELECT title FROM api_source") == [("free for good",)]
+    assert b"canary" not in saved.read_bytes()
 
 
 BACK_UP = """

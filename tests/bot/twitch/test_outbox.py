@@ -1,4 +1,7 @@
-"""What is said in Twitch chat, and when: limits, floods, the end."""
+"""What is said in Twitch chat, and when: limits, floods, the end.
+
+Nobody waits here: in a `scene` a sleep moves the loop's own clock (tests/jumping.py), so half a minute takes none.
+"""
 
 import asyncio
 from itertools import pairwise
