@@ -242,6 +242,8 @@ async def test_a_streamer_who_takes_it_back_is_told_on_their_page_and_nobody_els
     await town.goes_live(sable)
     await town.twitch.revoke(sable)
     await town.until(lambda: ("needs_authorisation",) in town.rows("connection", "state"), "it is noted")
+    # The refused token is noted first, the revocation a little later; with that the name goes, and its page.
+    await town.until(lambda: (sable.id, None) in town.rows("channel", "platform_id, login"), "the name is gone")
     page = await town.page(f"/c/twitch/{sable.id}")
     assert "Twitch no longer lets the bot act for this channel." in page.text
     await all_is_well(town, rosa)
