@@ -28,6 +28,7 @@ LONGEST_CONTACT = 200
 _TOGETHER = ("twitch_client_id", "twitch_client_secret", "twitch_bot_id")
 """Settings that are of use only together."""
 
+_DISCORD_LOGIN = ("discord_application_id", "discord_client_secret")
 _SPOTIFY = ("spotify_client_id", "spotify_client_secret")
 PROVIDERS = (
     *("youtube", "spotify", "soundcloud", "vimeo", "dailymotion"),
@@ -50,6 +51,16 @@ class TwitchSettings:
     client_secret: SecretStr
     bot_id: str
     endpoints: "Endpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordSettings:
+    """Whose application we are on Discord, and where Discord is."""
+
+    token: SecretStr
+    api_url: str
+    """In front of `/v10/…`."""
+    gateway_url: str
 
 
 class SettingsError(MomentsError):
@@ -242,6 +253,23 @@ class Settings(BaseSettings):
     twitch_eventsub_url: Annotated[str, _base_url("ws")] = Field(
         default="wss://eventsub.wss.twitch.tv/ws", description="Another websocket for events."
     )
+    discord_token: Annotated[SecretStr | None, BeforeValidator(_token)] = Field(
+        default=None,
+        description="Of your application's bot at discord.com/developers: docs/discord.md says how."
+        " Discord starts when it is set.",
+    )
+    discord_application_id: Annotated[
+        str, _word("[0-9]{1,20}", "the application's id, digits only; its name will not do")
+    ] = Field(default="", description="The application's id (a number), for logging in with Discord.")
+    discord_client_secret: Annotated[SecretStr | None, BeforeValidator(_client_secret)] = Field(
+        default=None, description="The application's OAuth2 secret, for logging in with Discord."
+    )
+    discord_api_url: Annotated[str, _base_url("http")] = Field(
+        default="https://discord.com/api", description="Another host in front of /v10/…, a mock server say."
+    )
+    discord_gateway_url: Annotated[str, _base_url("ws")] = Field(
+        default="wss://gateway.discord.gg", description="Another websocket for events."
+    )
     youtube_api_key: Annotated[SecretStr | None, BeforeValidator(_api_key)] = Field(
         default=None,
         description="Of a project at console.cloud.google.com; without it no song on YouTube is recognised elsewhere.",
@@ -306,6 +334,13 @@ class Settings(BaseSettings):
         )
 
     @property
+    def discord(self) -> DiscordSettings | None:
+        """How to reach Discord and as whom; None while its token is not set."""
+        if self.discord_token is None:
+            return None
+        return DiscordSettings(self.discord_token, self.discord_api_url, self.discord_gateway_url)
+
+    @property
     def provider_urls(self) -> dict[str, str]:
         """The hosts the operator set in the place of services' own, by provider."""
         urls = {provider: getattr(self, f"{provider}_api_url") for provider in PROVIDERS}
@@ -340,7 +375,11 @@ def load_settings() -> Settings:
         lines = [_line(detail) for detail in error.errors(include_url=False, include_input=False)]
         # Without a cause: it would carry the values along.
         raise SettingsError("\n".join(filter(None, lines))) from None
-    missing = [*_missing(settings, _TOGETHER, "or Twitch cannot start"), *_missing(settings, _SPOTIFY, "or neither")]
+    missing = [
+        *_missing(settings, _TOGETHER, "or Twitch cannot start"),
+        *_missing(settings, _DISCORD_LOGIN, "or nobody can log in with Discord"),
+        *_missing(settings, _SPOTIFY, "or neither"),
+    ]
     if missing:
         raise SettingsError("\n".join(missing))
     return settings

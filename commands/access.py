@@ -36,10 +36,14 @@ LOWEST_ROLE: Mapping[str, Role] = MappingProxyType(
 )
 """Commands by name, with the lowest role that may use them."""
 
+LOWEST_ROLE_TO_PRESS: Mapping[str, Role] = MappingProxyType({})
+"""The same for what buttons and forms do (commands.registry.press)."""
+
 
 def may(role: Role, command: str) -> bool:
-    """Whether a message with this role may use the command."""
-    return command in LOWEST_ROLE and role >= LOWEST_ROLE[command]
+    """Whether a message with this role may use the command, or press the button of that name."""
+    lowest = LOWEST_ROLE.get(command, LOWEST_ROLE_TO_PRESS.get(command))
+    return lowest is not None and role >= lowest
 
 
 def may_see(role: Role, channel: Channel) -> bool:

@@ -17,6 +17,12 @@ class Argument:
     usage: str
     description: str
     read: Callable[[str], tuple[Any, str] | None]
+    typed: str = "{}"
+    """How a value from a field of its own is typed in a line: `-{}` for ten seconds ago."""
+    whole: tuple[int, int] | None = None
+    """The lowest and highest, where it is a whole number."""
+    longest: int = 500
+    """Characters, where it is text."""
 
 
 def first_word(text: str) -> tuple[str, str]:
@@ -63,15 +69,15 @@ def _after_bar(text: str) -> tuple[str, str] | None:
     return (text[1:].strip(), "") if text.startswith("|") else None
 
 
-SecondsBack = Annotated[int, Argument("−N", "how many seconds ago, at most 600", _back)]
-Shift = Annotated[int, Argument("±N", "seconds later (+) or earlier (-), at most 7200", _shift)]
-Number = Annotated[int, Argument("#N", "the mark's number", _number)]
+SecondsBack = Annotated[int, Argument("−N", "how many seconds ago, at most 600", _back, "-{}", (0, MOST_SECONDS_BACK))]
+Shift = Annotated[int, Argument("±N", "seconds later (+) or earlier (-), at most 7200", _shift, "{:+}", (-7200, 7200))]
+Number = Annotated[int, Argument("#N", "the mark's number", _number, "#{}", (1, 999_999))]
 Words = Annotated[str, Argument("note", "what happened, in your words", _words)]
 Title = Annotated[str, Argument("title", "what the stream is called", _before_bar)]
-Game = Annotated[str, Argument("| game", "what is being played", _after_bar)]
+Game = Annotated[str, Argument("| game", "what is being played", _after_bar, "| {}")]
 Format = Annotated[str, Argument("format", "the file you want, for example csv", _word)]
 CommandName = Annotated[str, Argument("command", "the command to explain", _word)]
-Url = Annotated[str, Argument("url", "the link of a song or video", _word)]
+Url = Annotated[str, Argument("url", "the link of a song or video", _word, longest=2_000)]
 Part = Annotated[str, Argument("range", "from when to when, for example 0:45-1:00", _words)]
 """All that follows the link: where a range ends and a note begins depends on the times the link itself names."""
 Setting = Annotated[str, Argument("setting", "what to change, for example cooldown", _word)]

@@ -15,7 +15,7 @@ from storage import Transaction
 NO_MARK = "You have no mark in this session. Type `clip` to make one."
 
 
-@command("clip", "Mark the moment that just happened.", aliases=("mark", "ts"))
+@command("clip", "Mark the moment that just happened.", aliases=("mark", "ts"), live=True)
 async def clip(call: Invocation, back: SecondsBack = 0, note: Words = "") -> Reply:
     """Mark now, or some seconds ago."""
     heard = call.heard
@@ -36,7 +36,7 @@ async def clip(call: Invocation, back: SecondsBack = 0, note: Words = "") -> Rep
     return Reply(where + _words(call, words) + _crowd(marked), kind="marked")
 
 
-@command("unclip", "Remove your last mark of this session.")
+@command("unclip", "Remove your last mark of this session.", live=True)
 async def unclip(call: Invocation) -> Reply:
     """Remove the author's own last mark for good."""
 
@@ -49,7 +49,7 @@ async def unclip(call: Invocation) -> Reply:
     return _changed(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}).")
 
 
-@command("adjust", "Move your last mark later (+) or earlier (-).")
+@command("adjust", "Move your last mark later (+) or earlier (-).", live=True)
 async def adjust(call: Invocation, seconds: Shift) -> Reply:
     """Shift the author's own last mark, never to before its segment's start."""
 
@@ -62,7 +62,7 @@ async def adjust(call: Invocation, seconds: Shift) -> Reply:
     return _changed(f"Moved #{mark.number} to {mark.offset_hms} (segment {mark.segment_index}){_crowd(marked)}")
 
 
-@command("renote", "Put other words on your last mark.")
+@command("renote", "Put other words on your last mark.", live=True)
 async def renote(call: Invocation, note: Words) -> Reply:
     """Re-word the author's own last mark."""
     words = clean_note(note)
@@ -82,7 +82,7 @@ async def renote(call: Invocation, note: Words) -> Reply:
     return _changed(f"Now #{number} says{said}" if said else f"#{number} has your new words.")
 
 
-@command("delclip", "Remove anybody's mark by its number.")
+@command("delclip", "Remove anybody's mark by its number.", live=True)
 async def delclip(call: Invocation, number: Number) -> Reply:
     """Take a mark out of everyone's sight; it stays on record with who did it."""
 

@@ -11,7 +11,7 @@ from commands.admission import Admission
 from commands.arguments import first_word
 from commands.model import COMMAND_NAME, Heard, Invocation, Platform, Reply, without_links
 from commands.once import Once
-from commands.registry import NAMES, Command
+from commands.registry import COMMANDS, NAMES, PRESSES, Command
 from commands.services import Services
 from moments.errors import (
     BadLink,
@@ -95,8 +95,12 @@ class Dispatcher:
         except Exception as error:
             reply = self._refusal(heard.platform, called, error)
             in_our_words = isinstance(error, BadLink)
-        if reply is None or (level is ReplyLevel.NONE and called.name not in ALWAYS_ANSWERED):
+        if reply is None:
             return None
+        if level is ReplyLevel.NONE and called.name not in ALWAYS_ANSWERED:
+            if not heard.platform.always_answers:
+                return None
+            reply = reply._replace(private=True)
         if self._once.said(heard, reply, arrived):
             return None
         return self._worded(reply, heard.platform, off, in_our_words=in_our_words)
@@ -158,6 +162,8 @@ def _allowed(command: Command | None, role: Role) -> Command:
 
 def _find(heard: Heard) -> _Called | None:
     """The command a message calls; None for talk, and one without a command for a word we do not know."""
+    if heard.options is not None:
+        return _Called(COMMANDS.get(heard.text) or PRESSES.get(heard.text), "", bare=True)
     text, prefix = heard.text.lstrip(), heard.platform.prefix
     if not text.startswith(prefix):
         return None

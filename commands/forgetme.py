@@ -20,7 +20,7 @@ AGAIN_AFTER = timedelta(minutes=1)
 MOST_WAITING = 10_000
 
 
-@command("forgetme", "Delete all you marked and saved, and what we know of you.")
+@command("forgetme", "Delete all you marked and saved, and what we know of you.", private=True)
 async def forgetme(call: Invocation) -> Reply:
     """Ask once; the same command again within a minute deletes."""
     author = call.heard.author

@@ -73,7 +73,7 @@ class _Cut(NamedTuple):
     duration: int
 
 
-@command("promote", "Make a real Twitch clip of the crowd moment around a mark.")
+@command("promote", "Make a real Twitch clip of the crowd moment around a mark.", live=True)
 async def promote(call: Invocation, number: Number) -> Reply:
     """Ask once for a clip of the stretch its crowd marked, and say where it is."""
     session = await current_session(call)

@@ -7,7 +7,7 @@ from commands.registry import NAMES, command
 from moments.errors import UsageError
 
 
-@command("help", "List the commands, or explain one.")
+@command("help", "List the commands, or explain one.", private=True)
 async def help_(call: Invocation, name: CommandName = "") -> Reply:
     """What the caller may type."""
     if not name:

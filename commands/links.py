@@ -13,7 +13,7 @@ from storage import Transaction
 HOURS = int(private_links.LASTS.total_seconds() // 3600)
 
 
-@command("clips", "Link to the page with all marks.")
+@command("clips", "Link to the page with all marks.", live=True, private=True)
 async def clips(call: Invocation) -> Reply:
     """The session's page."""
     session = await current_session(call)
@@ -23,7 +23,7 @@ async def clips(call: Invocation) -> Reply:
     return Reply(f"{what}: {call.services.link(f'/s/{session.id}')}")
 
 
-@command("export", "Link to the downloads, or to one of them.")
+@command("export", "Link to the downloads, or to one of them.", live=True, private=True)
 async def export(call: Invocation, format: Format = "") -> Reply:  # noqa: A002 -- the word people type
     """The session's downloads. A private channel's are never linked where others read along (LINK-1)."""
     formats = ", ".join(call.services.formats)

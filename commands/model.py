@@ -1,7 +1,7 @@
 """The three nouns of a command: what was heard, the invocation a command gets, and its reply."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeVar
@@ -65,6 +65,21 @@ class Platform:
     """The same refusal or read answer is given once a channel in so many seconds."""
     hides_links: bool = False
     """Whether links in people's words are shown as `[link]`: link filters punish who repeats them (CHAT-3)."""
+    always_answers: bool = False
+    """Whether a command cannot be left without an answer; where the channel wants none, its caller alone reads it."""
+
+
+class Guild(NamedTuple):
+    """A Discord server, as a command may know it."""
+
+    id: str
+    name: str
+    may_manage: bool
+    """Whether the caller may manage it (MANAGE_GUILD on this very message, AZ-4)."""
+    has_bot: bool = True
+    """Whether the bot itself is a member; else the caller brought it along, installed for themselves alone."""
+    lacks: tuple[str, ...] = ()
+    """Permissions the bot needs to post in this channel and does not have, in Discord's own words."""
 
 
 class Heard(NamedTuple):
@@ -83,6 +98,12 @@ class Heard(NamedTuple):
     """When it reached us, where that is not now: a line that tells its own time."""
     private: bool = False
     """Typed where nobody else reads along: its words are shown to nobody else (design.md §8)."""
+    options: Mapping[str, str | int] | None = None
+    """Where the platform has fields for a command's arguments: what was typed into each, by the argument's keyword;
+    `text` is the command's name alone then.
+    """
+    guild: Guild | None = None
+    """The Discord server it was typed in."""
 
 
 class Invocation(NamedTuple):
@@ -110,6 +131,35 @@ Kind = Literal["marked", "changed", "read", "refusal"]
 """What a reply tells: a mark is kept; something was changed; what was asked; or that a rule says no."""
 
 
+class Button(NamedTuple):
+    """Something to press under a card: it opens a page, or runs a press of commands/presses.py."""
+
+    label: str
+    """In our own words, never anybody else's (CHAT-2)."""
+    url: str = ""
+    press: str = ""
+    """`save:<moment id>`: the press and its argument, at most 90 characters."""
+
+
+class Card(NamedTuple):
+    """An answer worth sharing, for platforms that show more than a line. Plain text throughout."""
+
+    head: str
+    """Our own words: `0:45–1:00 · Saved by 3 people`."""
+    title: str = ""
+    """What the service calls the recording: somebody else's words."""
+    by_line: str = ""
+    note: str = ""
+    """The author's own words."""
+    lines: tuple[str, ...] = ()
+    """Further sentences of ours; people's words in them are `quoted`."""
+    picture: str = ""
+    """Where a small heatmap is, as a PNG; absolute."""
+    buttons: tuple[Button, ...] = ()
+    moment: str = ""
+    """The moment it shows: with its id the card can be made again, with what is known by then."""
+
+
 class Reply(NamedTuple):
     """What is answered; `private` where the platform can. A crowded chat may be spared some kinds."""
 
@@ -118,3 +168,7 @@ class Reply(NamedTuple):
     kind: Kind = "read"
     same: str = ""
     """What makes it the same answer as another, where its words tell of a running clock too."""
+    card: Card | None = None
+    """The same answer with more in it; `text` says it all in one line."""
+    aside: str = ""
+    """What its caller alone should know besides, where the platform can."""

@@ -90,7 +90,7 @@ async def best_(call: Invocation, url: Url) -> Reply:
     return Reply(_BETWEEN.join(said))
 
 
-@command("mymoments", "Link to the moments you saved.")
+@command("mymoments", "Link to the moments you saved.", private=True)
 async def mymoments(call: Invocation) -> Reply:
     """One's own newest, where nobody else reads along; elsewhere the page that asks who one is (design.md §8)."""
     page = call.services.link("/me")

@@ -1,11 +1,11 @@
 """Every command, known by its name: written once, read off its signature, the same on every platform."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from commands.access import LOWEST_ROLE
+from commands.access import LOWEST_ROLE, LOWEST_ROLE_TO_PRESS
 from commands.arguments import Argument
 from commands.model import Invocation, Reply
 from moments.errors import UsageError
@@ -31,6 +31,10 @@ class Command:
     handler: Handler
     aliases: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = field(default=())
+    private: bool = False
+    """Whether its answers are for its caller alone, where the platform can."""
+    live: bool = False
+    """Whether it is about a stream: in a Discord channel joined to one it means that stream's session."""
 
     @property
     def usage(self) -> str:
@@ -49,28 +53,62 @@ class Command:
                 raise UsageError(f"Say {parameter.argument.description}: `{self.name}` {parameter.argument.usage}.")
         return found
 
+    def named(self, options: Mapping[str, str | int]) -> dict[str, Any]:
+        """The keyword arguments from fields of their own; UsageError when one cannot be read or is missing."""
+        found: dict[str, Any] = {}
+        for parameter in self.parameters:
+            given = options.get(parameter.name)
+            read = None if given is None else parameter.argument.read(parameter.argument.typed.format(given))
+            if read is not None and not read[1]:
+                found[parameter.name] = read[0]
+            elif read is not None or (given is None and parameter.required):
+                raise UsageError(f"Say {parameter.argument.description}: `{self.name}` {parameter.argument.usage}.")
+        return found
+
     def run(self, call: Invocation, text: str) -> Awaitable[Reply]:
         """Read the arguments and answer; raises MomentsError in words, at once or when awaited."""
-        return self.handler(call, **self.arguments(text))
+        options = call.heard.options
+        return self.handler(call, **(self.arguments(text) if options is None else self.named(options)))
 
 
 COMMANDS: dict[str, Command] = {}
 """By name."""
 NAMES: dict[str, Command] = {}
 """By name and alias."""
+PRESSES: dict[str, Command] = {}
+"""What buttons and forms do, by name; nobody types these."""
 
 
-def command(name: str, help: str, aliases: tuple[str, ...] = ()) -> Callable[[Handler], Handler]:  # noqa: A002 -- reads best where commands are declared
+def command(
+    name: str,
+    help: str,  # noqa: A002 -- reads best where commands are declared
+    aliases: tuple[str, ...] = (),
+    *,
+    private: bool = False,
+    live: bool = False,
+) -> Callable[[Handler], Handler]:
     """Register a command; its parameters are those of the function, annotated with an Argument."""
 
     def register(handler: Handler) -> Handler:
         if name not in LOWEST_ROLE:
             raise LookupError(f"{name} has no row in commands/access.py")
-        made = Command(name, help, handler, aliases, tuple(_parameters(handler)))
+        made = Command(name, help, handler, aliases, tuple(_parameters(handler)), private, live)
         COMMANDS[name] = made
         for word in (name, *aliases):
             if NAMES.setdefault(word, made) is not made:
                 raise LookupError(f"{word} names two commands")
+        return handler
+
+    return register
+
+
+def press(name: str, help: str, *, private: bool = False) -> Callable[[Handler], Handler]:  # noqa: A002 -- as above
+    """Register what a button or a form does; like a command, but nobody types it."""
+
+    def register(handler: Handler) -> Handler:
+        if name not in LOWEST_ROLE_TO_PRESS or name in PRESSES:
+            raise LookupError(f"{name} has no row in commands/access.py, or names two presses")
+        PRESSES[name] = Command(name, help, handler, (), tuple(_parameters(handler)), private)
         return handler
 
     return register

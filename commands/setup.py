@@ -30,7 +30,7 @@ NAMED, UNNAMED = "named", "unnamed"
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}")
 
 
-@command("setup", "List this channel's settings, or change one.")
+@command("setup", "List this channel's settings, or change one.", private=True)
 async def setup(call: Invocation, setting: Setting = "", value: Value = "") -> Reply:
     """One setting at a time, by moderators; what is the streamer's own to decide, by the broadcaster."""
     name = setting.lower()

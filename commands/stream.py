@@ -32,7 +32,7 @@ def new_session_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
 
 
-@command("start", "Start a session: from now on, viewers can mark.")
+@command("start", "Start a session: from now on, viewers can mark.", live=True)
 async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
     """Open a session with its first segment."""
 
@@ -47,7 +47,7 @@ async def start(call: Invocation, title: Title = "", game: Game = "") -> Reply:
     return Reply(f"{what} Viewers mark with `clip`; see {_page(call, session)}", kind="changed")
 
 
-@command("pause", "Pause the session: marks wait until you resume.")
+@command("pause", "Pause the session: marks wait until you resume.", live=True)
 async def pause(call: Invocation) -> Reply:
     """Close the open segment."""
     session, changed = await _move(call, "pause", paused)
@@ -55,7 +55,7 @@ async def pause(call: Invocation) -> Reply:
     return Reply(f"Paused at {at}." if changed else f"Already paused at {at}.", kind="changed")
 
 
-@command("resume", "Go on after a pause, in a new segment.")
+@command("resume", "Go on after a pause, in a new segment.", live=True)
 async def resume(call: Invocation) -> Reply:
     """Open the next segment."""
     session, changed = await _move(call, "resume", resumed)
@@ -63,7 +63,7 @@ async def resume(call: Invocation) -> Reply:
     return Reply(f"Resumed: segment {index}." if changed else f"Already running: segment {index}.", kind="changed")
 
 
-@command("end", "End the session.")
+@command("end", "End the session.", live=True)
 async def end(call: Invocation) -> Reply:
     """Close the session for good."""
     session, changed = await _move(call, "end", ended)
@@ -75,7 +75,7 @@ async def end(call: Invocation) -> Reply:
     return Reply(text, kind="changed")
 
 
-@command("session", "Say what is running, and since when.")
+@command("session", "Say what is running, and since when.", live=True)
 async def session(call: Invocation) -> Reply:
     """Title, state, segment, running time and marks so far; who may not see a private one still knows if it runs."""
     current = await _newest_session(call)

@@ -55,7 +55,7 @@ VodShift = Annotated[
 ]
 
 
-@command("vodshift", "Correct where this session's marks fall in the VOD.")
+@command("vodshift", "Correct where this session's marks fall in the VOD.", live=True)
 async def vodshift(call: Invocation, seconds: VodShift) -> Reply:
     """Say by how much the links of the channel's newest session are wrong; the marks themselves stay as they are."""
 

@@ -14,8 +14,10 @@ class Statements:
 
     def __init__(self, package: str, folder: Path) -> None:
         self.trees = {
-            f"{package}.{file.stem}".removesuffix(".__init__"): ast.parse(file.read_text())
-            for file in sorted(folder.glob("*.py"))
+            ".".join((package, *file.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__"): ast.parse(
+                file.read_text()
+            )
+            for file in sorted(folder.rglob("*.py"))
         }
         self._parents = {
             child: node

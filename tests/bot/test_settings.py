@@ -171,12 +171,12 @@ def test_a_file_that_cannot_be_read_is_said(content: bytes, sentence: str) -> No
 
 
 def test_names_this_version_does_not_know_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text("MOMENTS_DISCORD_TOKEN=abc\nOTHER=1\n")
+    Path(".env").write_text("MOMENTS_LLM_MODEL=abc\nOTHER=1\n")
     monkeypatch.setenv("MOMENTS_WEB_PROT", "1")
     monkeypatch.setenv("MOMENTS_TEST_POSTGRESQL", "1")
     monkeypatch.setenv("MOMENTS_SHARED_DATA", "1")
     assert unknown_settings() == (
-        "MOMENTS_DISCORD_TOKEN is not a setting of this version; see .env.example.",
+        "MOMENTS_LLM_MODEL is not a setting of this version; see .env.example.",
         "MOMENTS_WEB_PROT is not a setting of this version; did you mean MOMENTS_WEB_PORT?",
     )
 

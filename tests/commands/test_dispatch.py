@@ -10,16 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commands.access import LOWEST_ROLE, may
+from commands.access import LOWEST_ROLE, LOWEST_ROLE_TO_PRESS, may
 from commands.dispatch import Dispatcher
 from commands.model import Platform
-from commands.registry import COMMANDS, NAMES
+from commands.registry import COMMANDS, NAMES, PRESSES
 from moments.people import Role
 from tests.chat import Chat, open_chat
 
 
 def test_every_command_has_help_a_row_and_names_of_its_own() -> None:
     assert set(COMMANDS) == set(LOWEST_ROLE)
+    assert set(PRESSES) == set(LOWEST_ROLE_TO_PRESS)
     assert list(COMMANDS)[:1] == ["clip"]
     for command in COMMANDS.values():
         assert command.help.endswith(".")
