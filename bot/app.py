@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,12 +14,13 @@ import structlog
 
 from bot import garbage
 from bot.console import standard_console
-from bot.settings import Settings, TwitchSettings
-from commands import connecting, credentials, upkeep
+from bot.settings import DiscordSettings, Settings, TwitchSettings
+from commands import answered, cards, connecting, credentials, upkeep
 from commands.dispatch import Dispatcher
 from commands.feed import Feed
 from commands.mirror import Mirror
 from commands.services import Clock, Services, utc_now
+from commands.suggest import suggest as suggest_for
 from storage import Change, Store, open_store
 from storage.keys import SecretKeys, secret_keys
 from web_export.app import Site
@@ -26,12 +28,17 @@ from web_export.formats import FORMATS
 from web_export.keys import SiteConfig
 
 if TYPE_CHECKING:
+    from bot.discord.api import Discord  # discord.py takes its time to load, too
     from bot.enriching import Asking  # a log is replayed without loading an HTTP client
     from bot.twitch.api import Twitch  # twitchio takes its time to load: only for who uses it
+    from providers.discord import DiscordOAuth
     from providers.twitch import TwitchApi
     from providers.twitch.shapes import Sent
 
 _log = structlog.get_logger("bot")
+
+Listener = Callable[[Sequence[Change]], None]
+"""Told of what was just stored."""
 
 
 class PlatformStates:
@@ -58,6 +65,8 @@ def make_services(
     clock: Clock,
     twitch: "Twitch | None" = None,
     asking: "Asking | None" = None,
+    discord: "Discord | None" = None,
+    discord_login: "DiscordOAuth | None" = None,
 ) -> Services:
     """What the use cases of this process lean on."""
     return Services(
@@ -71,6 +80,8 @@ def make_services(
         twitch=twitch.api if twitch else None,
         short_links=asking.short_links if asking else None,
         enricher=asking.enricher if asking else None,
+        guilds=discord.guilds if discord else None,
+        discord_login=discord_login,
     )
 
 
@@ -80,11 +91,11 @@ async def serve(settings: Settings, *, console: bool) -> None:
     keys = secret_keys(settings.secret_keys, settings.database)
     feed, mirror = Feed(), Mirror()
     states = PlatformStates(utc_now)
+    listeners: list[Listener] = [feed.announce, *([mirror.announce] if settings.twitch else [])]
 
     def announce(changes: Sequence[Change]) -> None:
-        feed.announce(changes)
-        if settings.twitch:
-            mirror.announce(changes)
+        for listener in listeners:
+            listener(changes)
 
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(
@@ -92,13 +103,15 @@ async def serve(settings: Settings, *, console: bool) -> None:
         )
         await credentials.check_key(store, keys, utc_now())
         twitch = await _open_twitch(opened, settings.twitch, store, keys, lambda: services)
+        discord = await _open_discord(opened, settings)
+        discord_login = await _open_discord_login(opened, settings)
         asking = await _open_asking(opened, settings, store, twitch)
-        services = make_services(settings, keys, store, feed, utc_now, twitch, asking)
+        services = make_services(settings, keys, store, feed, utc_now, twitch, asking, discord, discord_login)
         site = Site(services, _site_config(settings, states))
         keeper = await site.start()
         garbage.settle()
         _log.info("Moments is running", site=settings.public_url, database=str(settings.database))
-        tasks = _start(settings, services, states, twitch, site, console=console)
+        tasks = _start(settings, services, states, twitch, discord, site, listeners, console=console)
         tasks.append(asyncio.create_task(asking.enricher.run(services), name="enricher"))
         if twitch:
             tasks.append(asyncio.create_task(mirror.run(services), name="stream markers"))
@@ -129,6 +142,20 @@ async def _open_twitch(
     return await opened.enter_async_context(open_twitch(settings, store, keys, utc_now, on_dead))
 
 
+async def _open_discord(opened: AsyncExitStack, settings: Settings) -> "Discord | None":
+    if settings.discord is None:
+        return None
+    from bot.discord.api import open_discord  # noqa: PLC0415 -- loaded by who uses it
+
+    return await opened.enter_async_context(open_discord(settings.discord, settings.public_url, utc_now))
+
+
+async def _open_discord_login(opened: AsyncExitStack, settings: Settings) -> "DiscordOAuth | None":
+    from bot.discord_login import open_discord_login  # noqa: PLC0415 -- loaded by who uses it
+
+    return await opened.enter_async_context(open_discord_login(settings))
+
+
 async def _open_asking(opened: AsyncExitStack, settings: Settings, store: Store, twitch: "Twitch | None") -> "Asking":
     from bot.enriching import open_asking  # noqa: PLC0415 -- loaded by who uses it
 
@@ -151,15 +178,21 @@ def _start(
     services: Services,
     states: PlatformStates,
     twitch: "Twitch | None",
+    discord: "Discord | None",
     site: Site,
+    listeners: list[Listener],
     *,
     console: bool,
 ) -> list[asyncio.Task[None]]:
     """Everything that goes on beside the site; all platforms hand what they hear to the one dispatcher."""
     dispatcher = Dispatcher(services)
     tasks = [asyncio.create_task(upkeep.keep_clean(services), name="upkeep")]
-    if twitch and settings.twitch:
+    if twitch or discord:
         _warn_of_loopback(settings.public_url)
+    if discord and settings.discord:
+        running = _run_discord(settings.discord, discord, dispatcher, services, states, site, listeners)
+        tasks.append(asyncio.create_task(running, name="discord"))
+    if twitch and settings.twitch:
         validating = credentials.validate_hourly(twitch.grants, twitch.api, services.clock)
         tasks.append(asyncio.create_task(validating, name="twitch tokens"))
         tasks.append(asyncio.create_task(_run_twitch(settings.twitch, twitch.api, dispatcher, services, states, site)))
@@ -180,13 +213,42 @@ async def _run_twitch(
 ) -> None:
     from bot.twitch.outbox import Outbox  # noqa: PLC0415 -- loaded by who uses it
     from bot.twitch.supervisor import run_twitch  # noqa: PLC0415 -- loaded by who uses it
+    from bot.twitch.translate import left_out  # noqa: PLC0415 -- loaded by who uses it
 
     async def send(channel_id: str, text: str, reply_to: str | None) -> "Sent":
         return await api.helix.send_message(channel_id, settings.bot_id, text, reply_to)
 
     outbox = Outbox(send)
     site.metrics.show_chat(lambda: outbox.stats)
+    site.metrics.show_left_out("twitch", left_out)
     await run_twitch(services, dispatcher, settings, outbox, states, ask=lambda: _ask_for_bot(services))
+
+
+async def _run_discord(
+    settings: DiscordSettings,
+    discord: "Discord",
+    dispatcher: Dispatcher,
+    services: Services,
+    states: PlatformStates,
+    site: Site,
+    listeners: list[Listener],
+) -> None:
+    from bot.discord.intake import Intake  # noqa: PLC0415 -- loaded by who uses it
+    from bot.discord.payloads import command_payloads  # noqa: PLC0415 -- likewise
+    from bot.discord.poster import Poster  # noqa: PLC0415 -- likewise
+    from bot.discord.supervisor import run_discord  # noqa: PLC0415 -- likewise
+    from bot.discord.translate import left_out  # noqa: PLC0415 -- likewise
+
+    site.metrics.show_left_out("discord", left_out)
+    poster = Poster(services, discord.rest)
+    listeners.append(poster.announce)
+    suggest, follow = partial(suggest_for, services), partial(cards.follow, services)
+    note = partial(answered.note_answer, services)
+    intake = Intake(
+        dispatcher, suggest, discord.rest, services.clock, site=services.public_url, follow=follow, note=note
+    )
+    commands = command_payloads()
+    await run_discord(services, settings, states, rest=discord.rest, intake=intake, poster=poster, commands=commands)
 
 
 async def _ask_for_bot(services: Services) -> None:

@@ -69,6 +69,7 @@ async def examine(settings: "Settings", out: TextIO) -> int:
         *database,
         *_key(settings, found),
         *_grants(settings, found),
+        *_discord(settings),
         *_public_url(settings.public_url, twitch=bool(settings.twitch_client_id)),
         *_listening(settings.web_host, settings.trusted_proxies),
         *_port(settings.web_host, settings.web_port),
@@ -191,6 +192,17 @@ def _grants(settings: "Settings", found: Inspection) -> Iterator[Finding]:
         yield warn(f"tokens: {name} has to connect again: {settings.public_url}/twitch/connect")
     if found.grants and not bot and not again:
         yield ok(f"tokens: those of {counted(len(found.grants), 'account')} work, as far as was told")
+
+
+def _discord(settings: "Settings") -> Iterator[Finding]:
+    if settings.discord is None:
+        yield ok("discord: not set up, so no server there is heard. docs/discord.md says how")
+    elif settings.discord_application_id:
+        from bot.discord.client import invite_url  # noqa: PLC0415 -- discord.py is loaded by who uses it
+
+        yield ok(f"discord: owners of servers let the bot in here: {invite_url(settings.discord_application_id)}")
+    else:
+        yield ok("discord: set up; with MOMENTS_DISCORD_APPLICATION_ID this shows where owners of servers let it in")
 
 
 def _public_url(url: str, *, twitch: bool) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ _QUIET = {
     "aiohttp.access": logging.CRITICAL,  # the site writes its own, without queries (LOG-4)
     "aiosqlite": logging.WARNING,  # at debug it writes every statement with people's words
     "asyncio": logging.WARNING,
+    "discord": logging.CRITICAL,  # at debug it writes its token, at error Discord's texts; bot/discord speaks instead
     "twitchio": logging.CRITICAL,  # its texts hold URLs (LOG-3); bot/twitch says in its own words what went wrong
 }
 

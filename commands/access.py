@@ -30,13 +30,15 @@ LOWEST_ROLE: Mapping[str, Role] = MappingProxyType(
         "saved": Role.VIEWER,
         "best": Role.VIEWER,
         "mymoments": Role.VIEWER,
+        "link": Role.VIEWER,
+        "unlink": Role.VIEWER,
         "forgetme": Role.VIEWER,
         "help": Role.VIEWER,
     }
 )
 """Commands by name, with the lowest role that may use them."""
 
-LOWEST_ROLE_TO_PRESS: Mapping[str, Role] = MappingProxyType({})
+LOWEST_ROLE_TO_PRESS: Mapping[str, Role] = MappingProxyType({"save": Role.VIEWER, "form-save": Role.VIEWER})
 """The same for what buttons and forms do (commands.registry.press)."""
 
 

@@ -1,8 +1,8 @@
 """What a channel can choose: each setting's words, who may change it, and what it does to the channel."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commands.model import Platform
@@ -31,8 +31,23 @@ class Choice:
     lowest: Role = Role.MODERATOR
     platform: str | None = None
     """The only platform that has it."""
+    offered_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Its values on platforms where not all of them make sense; none, where the setting itself does not."""
     otherwise: Callable[[Defaults, Platform], str] = lambda _defaults, _platform: ""
     """What holds while nothing is chosen."""
+
+    def is_for(self, platform: str) -> bool:
+        """Whether channels of a platform have it."""
+        return self.platform in (None, platform) and self.offered_on.get(platform) != ()
+
+    def is_offered(self, word: str, platform: str) -> bool:
+        """Whether a value makes sense on a platform."""
+        offered = self.offered_on.get(platform)
+        return offered is None or word in offered
+
+    def values_on(self, platform: str) -> str:
+        """What may be typed there, as it is told."""
+        return " or ".join(self.offered_on.get(platform, ())) or self.values
 
 
 def parse_seconds(word: str) -> int | None:
@@ -82,7 +97,7 @@ def _bare(name: str) -> Choice:
         others = channel.settings.bare_commands - {name}
         return _with(channel, bare_commands=others | {name} if word == "on" else others)
 
-    return Choice(name, "on or off", read, change)
+    return Choice(name, "on or off", read, change, offered_on={"discord": ()})
 
 
 _ON_OFF = ("on", "off")
@@ -115,7 +130,13 @@ _BROADCASTER = Role.BROADCASTER
 CHOICES: dict[str, Choice] = {
     choice.name: choice
     for choice in (
-        Choice("who", "everyone, subscribers, vips or moderators", _who, _set_who),
+        Choice(
+            "who",
+            "everyone, subscribers, vips or moderators",
+            _who,
+            _set_who,
+            offered_on={"discord": ("everyone", "moderators")},
+        ),
         _seconds("cooldown", "cooldown_seconds"),
         _seconds("window", "crowd_window_seconds"),
         _seconds("lead", "lead_seconds"),

@@ -4,22 +4,25 @@ from commands.arguments import Number, SecondsBack, Shift, Words
 from commands.audit import note as note_act
 from commands.model import Invocation, Reply
 from commands.registry import command
-from moments.errors import NotAllowed, NotFound, UsageError
+from moments.errors import NotAllowed, NotFound, Refusal, UsageError
 from moments.live import Marked, MarkRequest
 from moments.marks import Timestamp, moved
 from moments.notes import NOTE_LIMIT, Note, clean_note
-from moments.sessions import ReplyLevel
+from moments.sessions import ReplyLevel, Visibility
 from moments.wording import counted
 from storage import Transaction
+from storage.answers import Trace
 
+_PUBLISHED = "this thread is private, and everybody reads what is marked. Say it in the channel itself."
 NO_MARK = "You have no mark in this session. Type `clip` to make one."
 
 
 @command("clip", "Mark the moment that just happened.", aliases=("mark", "ts"), live=True)
 async def clip(call: Invocation, back: SecondsBack = 0, note: Words = "") -> Reply:
     """Mark now, or some seconds ago."""
-    heard = call.heard
-    words = clean_note(note)
+    heard, words = call.heard, clean_note(note)
+    left_out = bool(words.text) and await _is_published(call)
+    words = Note("", was_cut=False) if left_out else words
     request = MarkRequest(
         heard.place,
         heard.author,
@@ -33,7 +36,8 @@ async def clip(call: Invocation, back: SecondsBack = 0, note: Words = "") -> Rep
     marked = await call.services.store.mark(request)
     mark = marked.mark
     where = f"Marked #{mark.number} at {mark.offset_hms} (segment {mark.segment_index})"
-    return Reply(where + _words(call, words) + _crowd(marked), kind="marked")
+    aside = f"It has none of your words: {_PUBLISHED}" if left_out else ""
+    return Reply(where + _words(call, words) + _crowd(marked), kind="marked", shows=_shows(call, mark), aside=aside)
 
 
 @command("unclip", "Remove your last mark of this session.", live=True)
@@ -59,7 +63,8 @@ async def adjust(call: Invocation, seconds: Shift) -> Reply:
 
     marked = await call.write(move)
     mark = marked.mark
-    return _changed(f"Moved #{mark.number} to {mark.offset_hms} (segment {mark.segment_index}){_crowd(marked)}")
+    said = f"Moved #{mark.number} to {mark.offset_hms} (segment {mark.segment_index}){_crowd(marked)}"
+    return _changed(said, Trace(mark.session_id, mark.number))
 
 
 @command("renote", "Put other words on your last mark.", live=True)
@@ -68,6 +73,8 @@ async def renote(call: Invocation, note: Words) -> Reply:
     words = clean_note(note)
     if not words.text:
         raise UsageError("Say the new words: `renote` what happened.")
+    if await _is_published(call):
+        raise Refusal(f"Those words stay here: {_PUBLISHED}")
 
     async def reword(transaction: Transaction) -> Marked:
         live = await transaction.live(call.heard.place)
@@ -79,7 +86,8 @@ async def renote(call: Invocation, note: Words) -> Reply:
     marked = await call.write(reword)
     number = marked.mark.number
     said = _words(call, words)
-    return _changed(f"Now #{number} says{said}" if said else f"#{number} has your new words.")
+    text = f"Now #{number} says{said}" if said else f"#{number} has your new words."
+    return _changed(text, *_shows(call, marked.mark))
 
 
 @command("delclip", "Remove anybody's mark by its number.", live=True)
@@ -96,8 +104,15 @@ async def delclip(call: Invocation, number: Number) -> Reply:
         return mark
 
     mark = await call.write(hide)
-    note = _words(call, Note(mark.note, False))
+    # Where answers stay to be read, what was removed is not said once more.
+    note = "" if call.heard.platform.cards else _words(call, Note(mark.note, False))
     return _changed(f"Removed #{mark.number} at {mark.offset_hms} (segment {mark.segment_index}){note}")
+
+
+async def _is_published(call: Invocation) -> bool:
+    """Whether a mark's words would be read by more people than those who were invited where they were typed."""
+    channel = await call.services.store.known(call.heard.place) if call.heard.invited else None
+    return channel is not None and channel.visibility is Visibility.PUBLIC
 
 
 async def _own_last_mark(call: Invocation, transaction: Transaction) -> Timestamp:
@@ -115,8 +130,13 @@ async def _change(
     return Marked(after, people, live.seconds.crowd_window_seconds)
 
 
-def _changed(text: str) -> Reply:
-    return Reply(text, kind="changed")
+def _changed(text: str, *shows: Trace) -> Reply:
+    return Reply(text, kind="changed", shows=shows)
+
+
+def _shows(call: Invocation, mark: Timestamp) -> tuple[Trace, ...]:
+    """That the answer tells of a mark, and says its words where the channel wants them repeated."""
+    return (Trace(mark.session_id, mark.number, words=mark.note if call.level is ReplyLevel.FULL else ""),)
 
 
 def _words(call: Invocation, words: Note) -> str:

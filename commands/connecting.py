@@ -3,7 +3,6 @@
 A channel whose grant no longer works keeps its row and its marks and says what it needs; nothing else stops.
 """
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import replace
@@ -17,9 +16,10 @@ from moments.errors import NotAllowed, NotAuthorised, ProviderError
 from moments.grants import Grant
 from moments.live import Author, Place
 from moments.notes import clean_name
-from storage import Transaction, audit, connections, credentials, login_attempts, web_sessions
+from storage import Transaction, audit, connections, credentials, joined, login_attempts, web_sessions
 from storage.connections import Connected, State
 from storage.credentials import Vault
+from storage.keys import digest_of
 from storage.purge import drop_api_data
 
 PLATFORM: Final = "twitch"
@@ -86,6 +86,7 @@ async def disconnect(services: Services, user_id: str, by: Author, now: datetime
         ended = await connections.change(transaction, PLATFORM, user_id, State.DISCONNECTED, now)
         if ended and channel is not None:
             await audit.record(transaction, channel, None, by, "disconnect", now=now)
+        await joined.end_of_streamer(transaction, PLATFORM, user_id, now)
         await drop_api_data(transaction, PLATFORM, user_id)
         await web_sessions.end_all_of(transaction, PLATFORM, user_id)
         return grant
@@ -122,6 +123,7 @@ async def revoked(services: Services, user_id: str, status: str, now: datetime) 
             return False
         await credentials.remove(transaction, PLATFORM, user_id)
         await connections.change(transaction, PLATFORM, user_id, State.NEEDS_AUTHORISATION, now)
+        await joined.end_of_streamer(transaction, PLATFORM, user_id, now)
         await drop_api_data(transaction, PLATFORM, user_id)
         await web_sessions.end_all_of(transaction, PLATFORM, user_id, begun_before=now - _GIVEN_BACK_WITHIN)
         return True
@@ -189,7 +191,7 @@ async def bot_code(services: Services) -> str:
     code = secrets.token_urlsafe(24)
 
     async def job(transaction: Transaction) -> None:
-        await login_attempts.keep_bot_code(transaction, _digest(code))
+        await login_attempts.keep_bot_code(transaction, digest_of(code))
 
     await services.store.run(job, message=None, now=services.clock())
     return code
@@ -197,7 +199,7 @@ async def bot_code(services: Services) -> str:
 
 async def check_bot_code(services: Services, code: str) -> str:
     """The code's digest, for authorise_bot(); NotAllowed unless it is the newest code, not used yet."""
-    digest = _digest(code)
+    digest = digest_of(code)
     if not await login_attempts.is_bot_code(services.store, digest):
         raise NotAllowed(_WRONG_CODE)
     return digest
@@ -220,7 +222,3 @@ _WRONG_CODE = (
     "That code is not right, or was used already. Open the newest link that Moments printed in its terminal; "
     "starting Moments again prints another."
 )
-
-
-def _digest(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()

@@ -5,7 +5,21 @@ from typing import NamedTuple
 
 import structlog
 
-from commands import clip, forgetme, giveback, help, links, recorded_chat, setup, stream, vod  # noqa: A004, F401 -- importing them registers their commands
+from commands import (  # noqa: F401 -- importing them registers their commands
+    clip,
+    forgetme,
+    giveback,
+    help,  # noqa: A004 -- the word people type
+    joining,
+    linking,
+    links,
+    posting,
+    presses,
+    recorded_chat,
+    setup,
+    stream,
+    vod,
+)
 from commands.access import may
 from commands.admission import Admission
 from commands.arguments import first_word
@@ -34,11 +48,11 @@ MOST_TYPED = 2_000
 GROUP = "moments"
 """`!moments clip` is `!clip`, for rooms where another bot answers to the short word."""
 
-PROVIDER_DOWN = "Twitch did not do that just now. Try again in a minute."
+PROVIDER_DOWN = "The service did not do that just now. Try again in a minute."
 STORE_DOWN = "Nothing can be kept or read right now. Whoever runs Moments finds the reason in its log."
 """What chat is told of a damaged or read-only store: the log has the path, the room need not."""
 
-ALWAYS_ANSWERED = frozenset({"setup", "forgetme"})
+ALWAYS_ANSWERED = frozenset({"setup", "forgetme", "link", "unlink"})
 """Also in channels that want no answers: how to change that, and what must be asked before it is done."""
 
 _MENTION = re.compile(r"@(?=\w)")
@@ -90,8 +104,10 @@ class Dispatcher:
             if called.bare and called.name in off:
                 return None
             level = chosen.reply_level or level
-            call = Invocation(self._services, heard, arrived, level)
-            reply: Reply | None = await _allowed(called.command, heard.role).run(call, called.text)
+            meant = await joining.follow(self._services, heard, called.command) if called.command else heard
+            call = Invocation(self._services, meant, arrived, level)
+            answer = await _allowed(called.command, meant.role).run(call, called.text)
+            reply: Reply | None = await self._with_troubles(heard, await linking.with_news(call, answer))
         except Exception as error:
             reply = self._refusal(heard.platform, called, error)
             in_our_words = isinstance(error, BadLink)
@@ -113,7 +129,16 @@ class Dispatcher:
         text = reply.text
         if reply.kind == "refusal" and platform.hides_links and not in_our_words:
             text = without_links(text, self._services.link("/"), self._services.formats)
-        return reply._replace(text=_as_typed(text, platform, off))
+        return reply._replace(text=_as_typed(text, platform, off), aside=_as_typed(reply.aside, platform, off))
+
+    async def _with_troubles(self, heard: Heard, reply: Reply) -> Reply:
+        """The reply, with what a moderator of a server should know of its feeds; what was done is done either way."""
+        try:
+            told = await posting.aside_for(self._services, heard)
+        except StoreError as error:
+            _log.warning("a moderator could not be told of their feeds", error=str(error))
+            return reply
+        return reply._replace(aside=" ".join(filter(None, [reply.aside, told]))) if told else reply
 
     async def _chosen(self, heard: Heard) -> ChannelSettings:
         channel = await self._services.store.known(heard.place)
@@ -149,6 +174,8 @@ def _clean_names(heard: Heard) -> Heard:
         heard = heard._replace(author=heard.author._replace(display_name=author or heard.author.user_id))
     if place != heard.place.display_name:
         heard = heard._replace(place=heard.place._replace(display_name=place or heard.place.platform_id))
+    if heard.guild is not None:
+        heard = heard._replace(guild=heard.guild._replace(name=clean_name(heard.guild.name) or heard.guild.id))
     return heard
 
 

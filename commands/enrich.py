@@ -12,11 +12,11 @@ import structlog
 
 from commands import identity
 from commands.background import MOST_WAITING, Again, Line, Thing, again_after
+from commands.pasted import link_of
 from commands.services import Services
 from commands.told import told_of, told_without_facts
-from moments.errors import BadLink
 from providers.catalogue import CATALOGUES, Absent, Catalogues, Clock, Kind, MediaFacts, QuarantinedFacts, Spent
-from providers.links import Link, recognise
+from providers.links import Link
 from storage import Store, Transaction, facts, sources, tracks
 from storage.sources import State
 
@@ -94,7 +94,7 @@ class Enricher:
         try:
             due = await sources.due(services.store, services.clock(), MOST_WAITING // 2, sorted(_TELLING))
             for thing in reversed(due):
-                link = await _pasted(services.store, thing)
+                link = await link_of(services.store, thing)
                 if link is not None:
                     self.wanted(link)
         except Exception:
@@ -111,7 +111,7 @@ class Enricher:
             if told.state is State.KNOWN:
                 self._look_for(link)
             return None
-        link = await _pasted(services.store, thing) or link
+        link = await link_of(services.store, thing) or link
         found = await self._catalogues.look_up(link, now=now)
         return await self._keep(services, link, found, now)
 
@@ -127,6 +127,8 @@ class Enricher:
 
         if told is not None or spent is not None:
             await services.store.run(job, message=None, now=now)
+        if told is not None:
+            services.arrivals.told((told.provider, told.media_id))
         if isinstance(found, MediaFacts) or found.kind is Kind.UNSUPPORTED:
             self._look_for(link)  # MusicBrainz may know what no API tells
             return None
@@ -154,6 +156,7 @@ class Enricher:
 
     async def _look_elsewhere(self, services: Services, link: Link) -> Again | None:
         missing = await identity.find_elsewhere(services, self._catalogues, link)
+        services.arrivals.told((link.provider, link.media_id))  # it may have found a title to borrow
         passing = [each for each in missing if each.passes]
         if passing:
             return _again(passing[0], services.clock())
@@ -167,18 +170,3 @@ def _again(absent: Absent, now: datetime) -> Again:
     if absent.kind is Kind.REFUSED:
         _log.warning("a service refuses to tell: look at its key in the settings", said=absent.said, code=absent.code)
     return again_after(absent.retry_at, now)
-
-
-async def _pasted(store: Store, thing: Thing) -> Link | None:
-    """The thing as somebody pasted it: its link may hold a key, or the name its address needs."""
-    found = await sources.pasted(store, *thing)
-    if found is None:
-        return None
-    kind, url = found
-    try:
-        link = recognise(url)
-    except BadLink:
-        link = None
-    if isinstance(link, Link) and (link.provider, link.media_id) == thing:
-        return link
-    return Link(*thing, kind)  # type: ignore[arg-type]  # the store holds our own words

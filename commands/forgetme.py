@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from commands import connecting
+from commands.linking import PLATFORM_NAMES
 from commands.model import Invocation, Reply
 from commands.registry import command
 from commands.services import Asked, Services
@@ -10,7 +11,7 @@ from moments.errors import Repeated, TooFast
 from moments.grants import Grant
 from moments.live import Author
 from moments.wording import counted
-from storage import Forgotten, Message, Transaction, credentials, ledger, own, saves
+from storage import Forgotten, Message, Transaction, credentials, joined, ledger, linking, own, saves
 from storage.credentials import Vault
 from storage.purge import drop_api_data
 
@@ -31,7 +32,7 @@ async def forgetme(call: Invocation) -> Reply:
         raise Repeated("That message was handled before.")  # delivered twice is not said twice
     if asked is not None and timedelta(0) <= call.arrived - asked.at <= CONFIRM_WITHIN:
         return await _forget(call)
-    marks = await call.services.store.marks_of(author.platform, author.user_id)
+    marks = await own.marks_of(call.services.store, *author[:2])
     connected = await connecting.is_connected(call.services, author)
     if marks is None and not connected:
         return Reply("There is nothing of yours here.", private=True, kind="changed")
@@ -41,8 +42,17 @@ async def forgetme(call: Invocation) -> Reply:
     waiting[author[:2]] = Asked(call.arrived, call.heard.message_id)
     saved = await saves.saves_of(call.services.store, *author[:2])
     channel = " and disconnects your channel" if connected else ""
-    what = f"This deletes your {' and '.join(_left(marks or 0, saved))} everywhere{channel}, for good."
-    return Reply(f"{what} Type `forgetme` again within a minute to do it.", private=True, kind="changed")
+    left = " and ".join(_left(marks or 0, saved))
+    what = f"This deletes {f'your {left}' if left else 'what we know of you'} everywhere{channel}, for good."
+    stays = await _stays(call)
+    return Reply(f"{what}{stays} Type `forgetme` again within a minute to do it.", private=True, kind="changed")
+
+
+async def _stays(call: Invocation) -> str:
+    """Which accounts it does not reach, in words: those linked so lately that their owner may yet undo it (AZ-5)."""
+    others = await linking.others(call.services.store, *call.heard.author[:2])
+    left = [PLATFORM_NAMES.get(each.account.platform, each.account.platform) for each in others if not each.settled]
+    return f" Your account on {' and '.join(left)} is linked since a few days only, and stays." if left else ""
 
 
 async def _check_pause(call: Invocation) -> None:
@@ -56,18 +66,22 @@ async def _forget(call: Invocation) -> Reply:
     author, heard = call.heard.author, call.heard
     message = (author.platform, heard.message_id) if heard.message_id else None
     gone = await forget(call.services, author, call.arrived, message)
-    *most, last = (*_left(gone.marks, gone.saves), counted(gone.accounts, "account"))
-    return Reply(f"Forgotten: {', '.join(most)} and {last} are gone.", private=True, kind="changed")
+    left, accounts = _left(gone.marks, gone.saves), counted(gone.accounts, "account")
+    words = f"{', '.join(left)} and {accounts}" if left else accounts
+    are = "is" if not left and gone.accounts == 1 else "are"
+    return Reply(f"Forgotten: {words} {are} gone.", private=True, kind="changed")
 
 
 def _left(marks: int, moments: int) -> tuple[str, ...]:
     """What somebody left here, in words; moments with those that later ones took the place of."""
-    return (counted(marks, "mark"), *([counted(moments, "saved moment")] if moments else []))
+    left = ((marks, "mark"), (moments, "saved moment"))
+    return tuple(counted(number, what) for number, what in left if number)
 
 
 async def forget(services: Services, author: Author, now: datetime, message: Message | None = None) -> Forgotten:
     """Delete a person with every account and mark; their logins end, their channel is disconnected, tokens go back.
 
+    An account linked to it less than seven days ago, and not by two logins, is parted from it and stays (AZ-5).
     Raises Repeated when the message was handled before.
     """
     key, vault = services.keys.derive(ledger.PURPOSE), Vault(services.keys)
@@ -76,9 +90,11 @@ async def forget(services: Services, author: Author, now: datetime, message: Mes
         return ledger.erasure_digest(key, platform, user_id)
 
     async def job(transaction: Transaction) -> tuple[Forgotten, list[Grant | None]]:
+        await linking.part_from_unsettled(transaction, author, now)
         accounts = await own.accounts(transaction, author)
         grants = [await credentials.load(transaction, vault, *account) for account in accounts]
         for account in accounts:
+            await joined.end_of_streamer(transaction, *account, now)
             await drop_api_data(transaction, *account)
         return await transaction.forget(author, digest, now), grants
 

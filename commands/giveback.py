@@ -50,7 +50,8 @@ UNANSWERED = timedelta(minutes=1)
 """After which one that was asked for, and did not come, may be asked for again."""
 VOD_APPEARS = timedelta(hours=1)
 
-OFF = "Clips are off here. The streamer turns them on with `setup` clips on."
+OFF = "Clips are off here. The streamer turns them on by typing !setup clips on in the Twitch chat."
+"""Wherever `promote` is typed: in a Discord channel that is joined to the stream, `setup` is about that channel."""
 
 _log = structlog.get_logger("giveback")
 

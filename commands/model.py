@@ -12,6 +12,7 @@ from moments.notes import isolate
 from moments.people import Role
 from moments.sessions import ReplyLevel
 from storage import Job
+from storage.answers import Trace
 
 T = TypeVar("T")
 
@@ -67,6 +68,8 @@ class Platform:
     """Whether links in people's words are shown as `[link]`: link filters punish who repeats them (CHAT-3)."""
     always_answers: bool = False
     """Whether a command cannot be left without an answer; where the channel wants none, its caller alone reads it."""
+    cards: bool = False
+    """Whether more than a line is shown, so that cards are worth making."""
 
 
 class Guild(NamedTuple):
@@ -104,6 +107,15 @@ class Heard(NamedTuple):
     """
     guild: Guild | None = None
     """The Discord server it was typed in."""
+    hidden: bool = False
+    """Typed in a server where not everybody in it reads along: words go no further from there by themselves."""
+    invited: bool = False
+    """Of these: typed where only who was invited reads along, however public the channel around it is."""
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether what is said of a recording there is shown to its author alone (design.md §8)."""
+        return self.private or self.hidden
 
 
 class Invocation(NamedTuple):
@@ -118,7 +130,10 @@ class Invocation(NamedTuple):
 
     def quoted(self, words: str) -> str:
         """Somebody's own words inside a reply, as this platform may show them."""
-        return quoted(without_links(words) if self.heard.platform.hides_links else words)
+        platform = self.heard.platform
+        shown = quoted(without_links(words) if platform.hides_links else words)
+        # Where links of ours are live, nobody's words may pass for ours, whichever way they are written (CHAT-2).
+        return f"\u2068{shown}\u2069" if platform.cards and shown[:1] != "\u2068" else shown
 
     async def write(self, job: Job[T]) -> T:
         """Run a job in the store's next transaction, once for this message however often it is delivered."""
@@ -158,6 +173,8 @@ class Card(NamedTuple):
     buttons: tuple[Button, ...] = ()
     moment: str = ""
     """The moment it shows: with its id the card can be made again, with what is known by then."""
+    shows: tuple[Trace, ...] = ()
+    """What of people's it repeats: where it stays to be read, it goes when that goes."""
 
 
 class Reply(NamedTuple):
@@ -172,3 +189,5 @@ class Reply(NamedTuple):
     """The same answer with more in it; `text` says it all in one line."""
     aside: str = ""
     """What its caller alone should know besides, where the platform can."""
+    shows: tuple[Trace, ...] = ()
+    """What of people's the text repeats, as in Card."""

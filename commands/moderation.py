@@ -9,7 +9,7 @@ from moments.errors import NotFound, Refusal, Repeated
 from moments.live import Author, Place
 from moments.marks import Timestamp
 from moments.sessions import Channel, Session
-from storage import Transaction, audit, barred, channels, hiding, saves
+from storage import Transaction, audit, barred, channels, hiding
 from storage.hiding import hidden
 from storage.ledger import account_key
 
@@ -33,7 +33,7 @@ async def message_deleted(services: Services, place: Place, message_id: str, now
         marks = await hiding.of_message(transaction, channel, message_id)
         for mark in marks:
             await hiding.hide(transaction, place, mark, CHAT, "message deleted")
-        await saves.hide_words_of(transaction, (place.platform, message_id), CHAT, "message deleted")
+        await hiding.hide_words_of(transaction, (place.platform, message_id), CHAT, "message deleted")
         if not marks:
             await transaction.spend_message((place.platform, message_id), now)
 
@@ -57,7 +57,7 @@ async def person_silenced(
         if live.session is not None:
             since = min(since, live.session.created_at)
             await hiding.hide_all_of(transaction, place, live.session, account, CHAT, "silenced")
-        await saves.hide_words_by(transaction, account, origin_of(place), since, CHAT, "silenced")
+        await hiding.hide_words_by(transaction, account, origin_of(place), since, CHAT, "silenced")
 
     told = message_id or f"silenced {place.platform_id} {user_id} {now.isoformat()}"
     with suppress(Repeated):

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from commands.authority import is_own, role_in_guild
 from commands.services import Services
 from moments.errors import NotAllowed
 from moments.live import Author, Place
+from moments.people import Role
 from moments.sessions import Channel, Session, Visibility
-from storage import Store, Transaction, audit, named_moderators
+from storage import Transaction, audit, named_moderators
 from storage.keys import SecretKeys
 
 KEY = "link"
@@ -64,11 +66,13 @@ class Link(NamedTuple):
         return session_id == self.session_id and (self.purpose is Purpose.VIEW or (bool(file) and file == self.file))
 
 
-async def may_issue(store: Store, channel: Channel, who: Author) -> bool:
-    """Whether somebody may give links into a channel: what the store alone can tell at every use of one."""
-    if channel.platform == who.platform == OPERATED or who[:2] == (channel.platform, channel.platform_id):
+async def may_issue(services: Services, channel: Channel, who: Author) -> bool:
+    """Whether somebody may give links into a channel: what the store, or Discord, can tell at every use of one."""
+    if channel.platform == who.platform == OPERATED or is_own(*who[:2], channel):
         return True
-    return await named_moderators.is_named(store, channel.id, *who[:2])
+    if await named_moderators.is_named(services.store, channel.id, *who[:2]):
+        return True
+    return await role_in_guild(services, *who[:2], channel) >= Role.MODERATOR
 
 
 def is_needed(channel: Channel) -> bool:
@@ -119,7 +123,7 @@ async def works(services: Services, link: Link, session: Session) -> bool:
     said = (session.id, channel.id, channel.link_epoch)
     if said != (link.session_id, link.channel_id, link.epoch) or services.clock() >= link.ends_at:
         return False
-    return await may_issue(services.store, channel, Author(link.platform, link.user_id, ""))
+    return await may_issue(services, channel, Author(link.platform, link.user_id, ""))
 
 
 async def redeem(services: Services, token: str) -> Link:

@@ -10,16 +10,18 @@ from typing import NamedTuple
 
 import structlog
 
-from commands.pasted import read_link, read_part, read_range
+from commands.pasted import find_own, read_link, read_part, read_range
 from commands.services import Services
 from commands.shown import ALONE
+from moments.errors import Refusal
 from moments.live import Author, Place
 from moments.notes import clean_note
 from moments.people import Role
 from moments.ranges import Range
 from moments.saves import Part
 from moments.sessions import Visibility
-from providers.links import Link
+from moments.wording import counted
+from providers.links import Link, deep_link
 from storage import Transaction, popularity, saves, sources, tracks
 from storage.ledger import account_key
 from storage.popularity import Words
@@ -62,6 +64,8 @@ class SavedMoment(NamedTuple):
     """The author's own earlier parts it took the place of, newest first."""
     note_cut: bool
     track: Track
+    noted: bool
+    """Whether words came with it."""
 
 
 class Counted(NamedTuple):
@@ -117,10 +121,13 @@ async def save_moment(
     now: datetime,
     private: bool = False,
     message_id: str | None = None,
+    message_url: str = "",
     typed: Typed | None = None,
+    once: bool = False,
 ) -> SavedMoment:
     """Keep a part of what a link leads to; `note` comes behind what follows the range in `range_text`.
 
+    `message_url` is the message the link was taken from. `once` is a Refusal for who has saved this part already.
     In a chat (`typed`) its moderators decide who is heard, the cooldown is the one marks have, and a private channel
     makes the words private; who may mark there is about marks alone. A message delivered again is answered as the
     first time. Raises UsageError, Refusal, and Repeated for a message whose save has been deleted.
@@ -130,22 +137,28 @@ async def save_moment(
     words = clean_note(f"{rest} {note}")
     thing = (link.provider, link.media_id, link.kind)
     times = (part.start_seconds, part.end_seconds, now)
-    request = SaveRequest(author, *thing, *times, words.text, private, origin, url_text.strip(), message_id)
+    url = deep_link(link, link.start_seconds) if find_own(services.public_url, url_text) else url_text.strip()
+    request = SaveRequest(author, *thing, *times, words.text, private, origin, url, message_id, message_url)
 
     async def keep(transaction: Transaction) -> Saved:
-        return await _keep(transaction, request, typed)
+        return await _keep(transaction, request, typed, once=once)
 
     saved = await services.store.run(keep, message=None, now=now)
     _tell_enricher(services, link)
     replaced = tuple(Range(*times) for times in saved.replaced)
     title = await title_of(services, link)
-    return SavedMoment(saved.id, title, link, part, saved.people, replaced, words.was_cut, saved.track)
+    return SavedMoment(
+        saved.id, title, link, part, saved.people, replaced, words.was_cut, saved.track, noted=bool(words.text)
+    )
 
 
-async def _keep(transaction: Transaction, request: SaveRequest, typed: Typed | None) -> Saved:
+async def _keep(transaction: Transaction, request: SaveRequest, typed: Typed | None, *, once: bool) -> Saved:
     before = await saves.delivered_before(transaction, request)
     if before is not None:
         return before
+    people = await saves.people_with(transaction, request) if once else None
+    if people is not None:
+        raise Refusal(f"You have saved this part already. {saved_by(people)}.")
     if typed is None:
         return await saves.save(transaction, request)
     place, role, instant = typed
@@ -167,6 +180,11 @@ def _tell_enricher(services: Services, link: Link) -> None:
         services.enricher.wanted(link)
     except Exception:
         _log.exception("a service will not be asked about a save, which is on disk all the same")
+
+
+def saved_by(people: int) -> str:
+    """`Saved by 64 people`."""
+    return f"Saved by {counted(people, 'person')}"
 
 
 async def saved(services: Services, url: str, range_text: str | None = None, *, person: str = ANYBODY) -> Counted:

@@ -54,15 +54,23 @@ class Command:
         return found
 
     def named(self, options: Mapping[str, str | int]) -> dict[str, Any]:
-        """The keyword arguments from fields of their own; UsageError when one cannot be read or is missing."""
+        """The keyword arguments from fields of their own; UsageError when one cannot be read or is missing.
+
+        What stands behind the one word of a field goes into the next field, where that was left empty.
+        """
         found: dict[str, Any] = {}
-        for parameter in self.parameters:
-            given = options.get(parameter.name)
-            read = None if given is None else parameter.argument.read(parameter.argument.typed.format(given))
-            if read is not None and not read[1]:
-                found[parameter.name] = read[0]
-            elif read is not None or (given is None and parameter.required):
-                raise UsageError(f"Say {parameter.argument.description}: `{self.name}` {parameter.argument.usage}.")
+        given = {name: value for name, value in options.items() if str(value).strip()}
+        for parameter, following in zip(self.parameters, (*self.parameters[1:], None), strict=False):
+            argument = parameter.argument
+            read = argument.read_field(given[parameter.name]) if parameter.name in given else None
+            if read is not None:
+                found[parameter.name], behind = read
+                if behind and (following is None or following.name in given):
+                    raise UsageError(f"Only one word belongs in the field {parameter.name} — {argument.description}.")
+                if behind and following is not None:
+                    given[following.name] = behind
+            elif parameter.required or parameter.name in given:
+                raise UsageError(f"Say {argument.description}: `{self.name}` {argument.usage}.")
         return found
 
     def run(self, call: Invocation, text: str) -> Awaitable[Reply]:
@@ -102,13 +110,13 @@ def command(
     return register
 
 
-def press(name: str, help: str, *, private: bool = False) -> Callable[[Handler], Handler]:  # noqa: A002 -- as above
+def press(name: str, help: str) -> Callable[[Handler], Handler]:  # noqa: A002 -- as above
     """Register what a button or a form does; like a command, but nobody types it."""
 
     def register(handler: Handler) -> Handler:
         if name not in LOWEST_ROLE_TO_PRESS or name in PRESSES:
             raise LookupError(f"{name} has no row in commands/access.py, or names two presses")
-        PRESSES[name] = Command(name, help, handler, (), tuple(_parameters(handler)), private)
+        PRESSES[name] = Command(name, help, handler, (), tuple(_parameters(handler)))
         return handler
 
     return register

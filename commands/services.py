@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from commands.archives import Archives
+from commands.arrivals import Arrivals
 from commands.best import Best
 from commands.feed import Feed
+from moments.people import Role
 from moments.sessions import Defaults
 from storage import Store
 from storage.keys import SecretKeys
 
 if TYPE_CHECKING:
+    from providers.discord import DiscordOAuth
     from providers.links import Link
     from providers.shortlinks import ShortLinks
     from providers.twitch import TwitchApi  # a log is replayed without loading an HTTP client
@@ -33,11 +36,29 @@ class Enricher(Protocol):
         """Somebody saved a part of this; whatever is found out about it, nobody waits for."""
 
 
+class Guilds(Protocol):
+    """Asks Discord about its servers."""
+
+    async def role(self, guild_id: str, channel_id: str, user_id: str, *, afresh: bool = False) -> Role:
+        """What somebody may do in a server's channel, by what Discord said in the last ten minutes; `afresh`: says now.
+
+        Whoever is no member, or the bot is none any more, is a viewer. Raises ProviderError when Discord cannot be
+        asked.
+        """
+
+
 class Asked(NamedTuple):
     """A question that waits for its answer: when it was put, and by which message."""
 
     at: datetime
     message_id: str | None
+
+
+class Tries(NamedTuple):
+    """Wrong guesses: the first was when, and how many there were."""
+
+    since: datetime
+    wrong: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +90,14 @@ class Services:
     """Told of what people save; None when no service is asked anything."""
     best: Best = field(default_factory=Best)
     """The best parts of tracks."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    """Who waits for what services tell of a recording."""
+    guilds: Guilds | None = None
+    """Discord's word on who moderates where; None when Discord is not set up."""
+    discord_login: "DiscordOAuth | None" = None
+    """Discord's word on who logs in; None when its application's id and secret are not set."""
+    link_tries: dict[tuple[str, str], Tries] = field(default_factory=dict)
+    """Who typed wrong codes for linking, by platform and user id."""
 
     def link(self, path: str) -> str:
         """A page of our own, absolute."""

@@ -1,10 +1,10 @@
 """A channel's own settings, whom it takes no marks from, whom it trusts, and its signed links."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from commands import moderation
+from commands import joining, moderation, posting
 from commands.arguments import Setting, Value, first_word
 from commands.audit import note
 from commands.choices import CHOICES, DEFAULT, Choice
@@ -16,7 +16,8 @@ from moments.live import Author
 from moments.notes import clean_name
 from moments.people import Role
 from moments.sessions import Channel
-from storage import Transaction, barred, channels, connections, named_moderators
+from storage import Transaction, barred, channels, connections, joined, named_moderators
+from storage.joined import Joined
 from storage.ledger import account_key
 
 MOST_LISTED = 10
@@ -28,6 +29,7 @@ NAMED, UNNAMED = "named", "unnamed"
 """What the audit says came of an account that was made a moderator by name, or is one no longer."""
 
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}")
+_FROM_DISCORD = "@discord"
 
 
 @command("setup", "List this channel's settings, or change one.", private=True)
@@ -40,7 +42,8 @@ async def setup(call: Invocation, setting: Setting = "", value: Value = "") -> R
         return _changed(await _choose(call, CHOICES[name], value.lower()))
     if name not in OTHERS:
         raise UsageError(f"There is no setting of that name. `setup` takes one of: {', '.join([*CHOICES, *OTHERS])}.")
-    return _changed(await OTHERS[name](call, value))
+    said = await OTHERS[name](call, value)
+    return said if isinstance(said, Reply) else _changed(said)
 
 
 def _changed(text: str) -> Reply:
@@ -54,7 +57,9 @@ async def _channel(call: Invocation) -> Channel:
 
 def _need_broadcaster(call: Invocation, what: str) -> None:
     if call.heard.role < Role.BROADCASTER:  # no NotAllowed: a moderator is told, also where viewers are not
-        raise Refusal(f"Not yours to change: only the broadcaster sets {what} here.")
+        in_server = call.heard.place.platform == joined.DISCORD
+        who = "who may manage this server (Manage Server)" if in_server else "the broadcaster"
+        raise Refusal(f"Not yours to change: only {who} sets {what} here.")
 
 
 # --- settings
@@ -65,28 +70,34 @@ async def _listed(call: Invocation) -> str:
     words = []
     for choice in CHOICES.values():
         value = choice.read(channel)
-        if choice.platform not in (None, channel.platform):
+        if not choice.is_for(channel.platform):
             continue
         if value == DEFAULT:
             value = f"{choice.otherwise(call.services.defaults, platform)} ({DEFAULT})"
         words.append(f"{choice.name} {value}")
+    if call.heard.guild is not None:
+        stream = await _stream(call)
+        name = call.quoted(stream.place.display_name) if stream else "nobody"
+        words += [await posting.in_short(call), f"joined to {name}"]
     return f"Now: {' · '.join(words)}. Change one like this: `setup` cooldown 30"
 
 
 async def _choose(call: Invocation, choice: Choice, word: str) -> str:
-    if choice.platform not in (None, call.heard.place.platform):
-        raise Refusal(f"There are no {choice.name} to switch on here; only channels on Twitch have them.")
+    here = call.heard.place.platform
+    if not choice.is_for(here):
+        raise Refusal(_NOT_HERE[choice.platform is None].format(choice.name))
+    theirs = await _of_the_stream(call, choice)
     if not word:
-        value = choice.read(await _channel(call))
-        raise UsageError(f"Now: {choice.name} {value}. Change it: `setup` {choice.name} {choice.values}.")
+        now = f"Now: {choice.name} {choice.read(await _channel(call))}.{theirs}"
+        raise UsageError(f"{now} Change it: `setup` {choice.name} {choice.values_on(here)}.")
     if choice.lowest is Role.BROADCASTER:
         _need_broadcaster(call, choice.name)
 
     async def change(transaction: Transaction) -> bool:
         channel = (await transaction.live(call.heard.place)).channel
-        wanted = choice.change(channel, word)
+        wanted = choice.change(channel, word) if choice.is_offered(word, here) else None
         if wanted is None:
-            raise UsageError(f"Say what {choice.name} should be: `setup` {choice.name} {choice.values}.")
+            raise UsageError(f"Say what {choice.name} should be: `setup` {choice.name} {choice.values_on(here)}.")
         before, after = choice.read(channel), choice.read(wanted)
         if before == after:
             return False
@@ -97,7 +108,30 @@ async def _choose(call: Invocation, choice: Choice, word: str) -> str:
 
     changed = await call.write(change)
     published = PUBLISHED if changed and (choice.name, word) == ("visibility", "public") else ""
-    return f"{'Now' if changed else 'Already so'}: {choice.name} {word}.{published}{await _missing(call, choice, word)}"
+    more = f"{published}{await _missing(call, choice, word)}{theirs}"
+    return f"{'Now' if changed else 'Already so'}: {choice.name} {word}.{more}"
+
+
+_NOT_HERE = (
+    "There are no {} to switch on here; only channels on Twitch have them.",
+    "There is nothing to switch for {} here: on Discord every command has a name of its own.",
+)
+"""By whether it is a setting of more platforms than one."""
+
+
+async def _stream(call: Invocation) -> Joined | None:
+    """What a Discord channel is joined to."""
+    guild, place = call.heard.guild, call.heard.place
+    present = None if guild is None else await joined.of_discord(call.services.store, place.platform_id)
+    return present if guild and present and present.guild_id == guild.id else None
+
+
+async def _of_the_stream(call: Invocation, choice: Choice) -> str:
+    """That a setting of a joined channel is not its stream's; how much is answered is each channel's own."""
+    stream = None if choice.name == "replies" else await _stream(call)
+    if stream is None:
+        return ""
+    return f" Sessions here are those of {call.quoted(stream.place.display_name)}, whose own settings count for them."
 
 
 async def _missing(call: Invocation, choice: Choice, word: str) -> str:
@@ -114,21 +148,38 @@ async def _missing(call: Invocation, choice: Choice, word: str) -> str:
 
 
 async def _person(call: Invocation, name: str) -> Author:
-    """Whose name this is, by id (ID-1): as Twitch says now, else among those who have marks here."""
-    word = first_word(name)[0].removeprefix("@")
+    """Whose name this is, by id (ID-1): as Twitch says now, else among those who have marks here.
+
+    `name@discord` is whoever marked under it from a joined Discord channel; in that channel, the name alone is.
+    """
+    name = name.removeprefix("@")
+    word = first_word(name)[0]
     if not word:
         raise UsageError("Say whom, by name.")
     twitch, platform = call.services.twitch, call.heard.place.platform
-    if twitch is not None and platform == "twitch" and _LOGIN.fullmatch(word.lower()):
+    if name.lower().endswith(_FROM_DISCORD):
+        called = name[: -len(_FROM_DISCORD)].rstrip()
+        found = await channels.people_called(call.services.store, await _channel(call), called, joined.DISCORD)
+    elif twitch is not None and platform == "twitch" and _LOGIN.fullmatch(word.lower()):
         users = await twitch.helix.users(logins=[word.lower()])
         found = [Author(platform, user.id, clean_name(user.display_name) or user.login) for user in users]
     else:
-        found = await channels.people_called(call.services.store, await _channel(call), name.removeprefix("@"))
+        found = await channels.people_called(call.services.store, await _channel(call), name)
+        found += [who for who in await _in_joined_stream(call, name) if who not in found]
     if not found:
         raise NotFound(f'There is nobody called "{_shown(call, name)}" here. Check the name and try again.')
     if len(found) > 1:
         raise Refusal(f'There are {len(found)} people called "{_shown(call, name)}" here, so nothing was changed.')
     return found[0]
+
+
+async def _in_joined_stream(call: Invocation, name: str) -> list[Author]:
+    """Who marked under this name from Discord in the stream that a Discord channel is joined to."""
+    present = await _stream(call)
+    if present is None:
+        return []
+    stream = Channel(present.channel_id, *present.place)
+    return await channels.people_called(call.services.store, stream, name, joined.DISCORD)
 
 
 def _shown(call: Invocation, name: str) -> str:
@@ -157,7 +208,7 @@ async def _unblock(call: Invocation, value: str) -> str:
 
 async def _blocked_person(call: Invocation, value: str) -> Author | None:
     """Who is on the list under this name or id, if that is one person: names there are as old as the blocks."""
-    word = value.removeprefix("@").casefold()
+    word = value.removeprefix("@").casefold().removesuffix(_FROM_DISCORD).rstrip()
     blocked = await barred.listed(call.services.store, await _channel(call))
     found = [Author(*row[:3]) for row in blocked if word in (row.display_name.casefold(), row.user_id)]
     return found[0] if len(found) == 1 else None
@@ -225,12 +276,18 @@ async def _links(call: Invocation, value: str) -> str:
     return "All signed links into this channel that were given out so far are useless now."
 
 
-OTHERS: dict[str, Callable[[Invocation, str], Awaitable[str]]] = {
+OTHERS: dict[str, Callable[[Invocation, str], Awaitable[str | Reply]]] = {
     "block": _block,
     "unblock": _unblock,
     "blocked": _blocked,
     "moderator": _moderator,
     "unmoderator": _unmoderator,
     "links": _links,
+    "join": joining.ask,
+    "feed": posting.setup_feed,
 }
 """What `setup` does beside the settings of CHOICES."""
+OTHERS_VALUES: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"links": ("revoke",), "join": ("off",), "feed": posting.EXAMPLES}
+)
+"""What may be typed behind those that take certain words."""

@@ -12,7 +12,7 @@ from commands.registry import command
 from moments.errors import NotFound, Refusal
 from moments.live import Place
 from moments.notes import clean_name
-from moments.sessions import NOT_LIVE, Session, Status, ended, paused, resumed, started
+from moments.sessions import NOT_LIVE, Session, Status, Visibility, ended, paused, resumed, started
 from moments.streams import on_stream
 from moments.timecodes import hms
 from moments.wording import ago, counted
@@ -77,7 +77,10 @@ async def end(call: Invocation) -> Reply:
 
 @command("session", "Say what is running, and since when.", live=True)
 async def session(call: Invocation) -> Reply:
-    """Title, state, segment, running time and marks so far; who may not see a private one still knows if it runs."""
+    """Title, state, segment, running time and marks so far; who may not see a private one still knows if it runs.
+
+    Whoever sees a private one is told alone, where the platform can.
+    """
     current = await _newest_session(call)
     segment = current.segments[-1]
     state = {Status.ACTIVE: "Running", Status.PAUSED: "Paused", Status.ENDED: "Ended"}[current.status]
@@ -93,7 +96,8 @@ async def session(call: Invocation) -> Reply:
         in_all,
         f"{counted(totals.marks, 'mark')} by {counted(totals.people, 'person')}",
     ]
-    return Reply(" · ".join(words), same=" ".join([*names, as_of]))
+    private = current.channel.visibility is Visibility.PRIVATE and call.heard.platform.private_replies
+    return Reply(" · ".join(words), private, same=" ".join([*names, as_of]))
 
 
 async def start_afresh(store: Store, place: Place, now: datetime) -> None:

@@ -9,7 +9,7 @@ from moments.matching import NEAR_SECONDS
 from moments.timecodes import hms
 from moments.wording import counted
 from providers.links import Link, deep_link, recognise
-from storage import Store, Transaction, questions, saves, sources, tracks
+from storage import Store, Transaction, hiding, questions, sources, tracks
 from storage.questions import Question
 from storage.sources import Told
 from storage.tracks import Merge, Source, Track
@@ -96,8 +96,8 @@ async def set_words(store: Store, moment: str, now: datetime, *, hidden: bool) -
 
     async def job(transaction: Transaction) -> bool:
         if hidden:
-            return await saves.hide_words(transaction, public_id, OPERATOR, "operator")
-        return await saves.show_words(transaction, public_id)
+            return await hiding.hide_words(transaction, public_id, OPERATOR, "operator")
+        return await hiding.show_words(transaction, public_id)
 
     if not await store.run(job, message=None, now=now):
         raise NotFound(f"That moment has no words to {'hide' if hidden else 'show again'}. Paste its page's address.")

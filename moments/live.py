@@ -102,7 +102,8 @@ class LiveChannel:
             self.check_cooldown(account.person_id, request.instant)
             self._check_total(account.person_id)
         if self.last_number >= MARKS_PER_SESSION:
-            raise Refusal(f"This session is full: it holds {counted(MARKS_PER_SESSION, 'mark')}. Type end, then start.")
+            full = f"This session is full: it holds {counted(MARKS_PER_SESSION, 'mark')}."
+            raise Refusal(f"{full} A moderator types `end`, then `start`.")
         base = base_offset(request.instant, segment.start_time)
         adjust = shifted(base, -request.seconds_back)
         mark = Timestamp(

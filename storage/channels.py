@@ -34,12 +34,12 @@ async def shown_otherwise(transaction: Transaction, channel: Channel) -> None:
     transaction.changes += [Change("stale", session_id) for (session_id,) in newest]
 
 
-async def people_called(store: Reads, channel: Channel, name: str) -> list[Author]:
-    """The accounts of a channel's own platform that have marks in it under this name; A is a."""
+async def people_called(store: Reads, channel: Channel, name: str, platform: str = "") -> list[Author]:
+    """The accounts of a platform, else of the channel's own, that have marks in it under this name; A is a."""
     found = await store.fetch(
         "SELECT platform, user_id, display_name FROM account WHERE platform = ? AND lower(display_name) = lower(?)"
         " AND EXISTS (SELECT 1 FROM mark JOIN session ON session.id = mark.session_id"
         " WHERE mark.account_id = account.id AND session.channel_id = ?)",
-        *(channel.platform, name, channel.id),
+        *(platform or channel.platform, name, channel.id),
     )
     return [Author(*row) for row in found]

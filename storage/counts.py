@@ -10,7 +10,7 @@ Everything here works on the thread of the connection that writes.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from moments.saves import Fold, Save, fold, union
@@ -57,7 +57,8 @@ _SETTLE = (
 """`shown` is whether everybody may read the words a save carries: neither it nor its words were typed in private."""
 _WITH_REPLACED = (
     "WITH RECURSIVE gone (id) AS (SELECT CAST(? AS BIGINT)"
-    " UNION ALL SELECT save.id FROM save JOIN gone ON save.replaced_by = gone.id) SELECT id FROM gone ORDER BY id"
+    " UNION ALL SELECT save.id FROM save JOIN gone ON save.replaced_by = gone.id)"
+    " SELECT id, account_id FROM save WHERE id IN (SELECT id FROM gone)"
 )
 _SPEND = (
     "INSERT INTO handled_message (platform, message_id, handled_at)"
@@ -157,14 +158,19 @@ def group_of(connection: sqlite3.Connection, save: int) -> Group:
     return person, track
 
 
-def delete(connection: sqlite3.Connection, save: int, now: int) -> int:
-    """Delete a save and all it has replaced, for good; how many rows went. Their messages make no others."""
+def delete(connection: sqlite3.Connection, save: int, now: int, accounts: Collection[int]) -> int:
+    """Delete a save and what of these accounts it has replaced, for good; how many rows went.
+
+    Their messages make no others. What it has replaced of other accounts is as if it had never been.
+    """
     groups = [group_of(connection, save)]
     recount = Recount(connection)
     recount.leave_out(groups)
-    gone: list[tuple[int]] = connection.execute(_WITH_REPLACED, (save,)).fetchall()
+    rows = connection.execute(_WITH_REPLACED, (save,)).fetchall()
+    gone = [(row,) for row, account in rows if account in accounts]
+    connection.executemany("UPDATE save SET replaced_by = NULL WHERE replaced_by = ?", gone)
     connection.executemany(f"{_SPEND} id = ? {_SPENT}", [(now, *row) for row in gone])
-    connection.executemany("DELETE FROM save WHERE id = ?", gone)  # replaced ones come first: they refer to the others
+    connection.executemany("DELETE FROM save WHERE id = ?", gone)
     recount.take_in(groups)
     recount.write()
     return len(gone)

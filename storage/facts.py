@@ -5,6 +5,8 @@ from storage.transaction import Transaction
 
 CONDUIT = "twitch conduit"
 """The id of the conduit through which Twitch sends us its events."""
+DISCORD_COMMANDS = "discord commands"
+"""A digest of the commands Discord was last told of, and of which application they are."""
 KEY_FINGERPRINT = "secret key"
 """Which secret key this database was made with (KEY-3)."""
 YOUTUBE_UNITS = "youtube units"

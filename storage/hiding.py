@@ -1,13 +1,19 @@
-"""Taking marks out of everyone's sight and back, in whichever of a channel's sessions they are."""
+"""Taking marks, and the words of saved moments, out of everyone's sight and back."""
 
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from moments.crowd import Point
 from moments.live import Place
 from moments.marks import Timestamp
 from moments.sessions import Channel, Session
-from storage import rows
+from storage import counts, rows
+from storage._sqlite import to_microseconds
+from storage.memory import Message
 from storage.reads import Reads
+from storage.saves import NEWER, NEWEST_OF_LINK
 from storage.transaction import Transaction
 
 _HIDE = "UPDATE mark SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL AND session_id = ?"
@@ -22,6 +28,7 @@ _MADE_OR_WORDED = (
     " SELECT 1 FROM handled_message AS later WHERE later.session_id = said.session_id AND later.number = said.number"
     " AND later.handled_at > said.handled_at)"
 )
+_NEWEST_OF_ROW = "WITH RECURSIVE newer (id, replaced_by) AS (SELECT id, replaced_by FROM save WHERE id = ?" + NEWER  # noqa: S608 -- constants only
 
 
 class MarkOf(NamedTuple):
@@ -88,3 +95,67 @@ async def hidden(store: Reads, session: Session, *, after: int = 0, limit: int =
         *(session.row_id, after, limit),
     )
     return [rows.mark(session.id, row) for row in found]
+
+
+# --- the words of saved moments
+
+
+async def hide_words(transaction: Transaction, public_id: str, by: str, reason: str) -> bool:
+    """Take the words of a save out of everyone's sight; it counts all the same. False when it shows none.
+
+    `by` is an account_key.
+    """
+    found = await transaction.fetch(
+        f"UPDATE save SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL AND id IN ("  # noqa: S608 -- constants only
+        f"SELECT words_id FROM save WHERE id IN ({NEWEST_OF_LINK})) RETURNING id",
+        *(by, reason, public_id),
+    )
+    return await _show_anew(transaction, found)
+
+
+async def hide_words_of(transaction: Transaction, message: Message, by: str, reason: str) -> bool:
+    """The same for the words of a message, when that is deleted on its platform (design.md §8)."""
+    found = await transaction.fetch(
+        "UPDATE save SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL"
+        " AND platform = ? AND source_message_id = ? RETURNING id",
+        *(by, reason, *message),
+    )
+    return await _show_anew(transaction, found)
+
+
+async def hide_words_by(
+    transaction: Transaction, account: tuple[str, str], origin: str, since: datetime, by: str, reason: str
+) -> bool:
+    """The same for all words an account, (platform, user id), has typed in one place since an instant."""
+    found = await transaction.fetch(
+        "UPDATE save SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL AND note <> ''"
+        " AND account_id = (SELECT id FROM account WHERE platform = ? AND user_id = ?)"
+        " AND origin = ? AND created_at >= ? RETURNING id",
+        *(by, reason, *account, origin, to_microseconds(since)),
+    )
+    return await _show_anew(transaction, found)
+
+
+async def show_words(transaction: Transaction, public_id: str) -> bool:
+    """Show words again that were hidden; False when they were not."""
+    found = await transaction.fetch(
+        f"UPDATE save SET hidden_by = NULL, hidden_reason = NULL WHERE hidden_by IS NOT NULL AND id IN ("  # noqa: S608 -- constants only
+        f"SELECT words_id FROM save WHERE id IN ({NEWEST_OF_LINK})) RETURNING id",
+        public_id,
+    )
+    return await _show_anew(transaction, found)
+
+
+async def _show_anew(transaction: Transaction, words: Sequence[rows.Row]) -> bool:
+    def work(connection: sqlite3.Connection) -> None:
+        for (words_id,) in words:
+            carried = connection.execute(
+                f"SELECT id, replaced_by, words_id FROM save WHERE id IN ({_NEWEST_OF_ROW}) AND words_id = ?",  # noqa: S608 -- constants only
+                (words_id, words_id),
+            ).fetchall()
+            counts.settle(connection, carried)
+            _, track = counts.group_of(connection, words_id)
+            connection.execute("UPDATE track SET version = version + 1 WHERE id = ?", (track,))
+
+    await transaction.together(work)
+    return bool(words)

@@ -1,6 +1,7 @@
 """The secret key: where it comes from, and the keys derived from it, one for each purpose (KEY-1, KEY-4)."""
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -17,6 +18,11 @@ from storage import _files
 DERIVED_BYTES = 32
 SHORTEST_KEY = 32
 """Characters in a secret that is long enough to be one."""
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a secret of ours that is too long and random to be guessed: it is known again by it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class SecretKeyError(MomentsError):

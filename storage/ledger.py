@@ -42,6 +42,19 @@ _FORGET_TRACES = (
     """UPDATE connection SET state = 'disconnected', changed_at = :now
        WHERE state <> 'disconnected' AND connected_at <= :until
        AND channel_id = (SELECT id FROM channel WHERE platform = :platform AND platform_id = :user_id)""",
+    """DELETE FROM joined WHERE joined_at <= :until
+       AND channel_id = (SELECT id FROM channel WHERE platform = :platform AND platform_id = :user_id)""",
+    "UPDATE joined SET requested_by = :nobody WHERE requested_by = :key AND joined_at <= :until",
+    "DELETE FROM join_request WHERE requested_by = :key",
+    "UPDATE feed SET set_by = :nobody WHERE set_by = :key AND set_at <= :until",
+    """DELETE FROM account_link WHERE linked_at <= :until
+       AND account_id = (SELECT id FROM account WHERE platform = :platform AND user_id = :user_id)""",
+    """UPDATE link_change SET platform = :nobody, user_id = :nobody
+       WHERE platform = :platform AND user_id = :user_id AND at <= :until""",
+    """UPDATE link_change SET other_platform = :nobody, other_user_id = :nobody
+       WHERE other_platform = :platform AND other_user_id = :user_id AND at <= :until""",
+    """DELETE FROM link_code WHERE (platform = :platform AND user_id = :user_id)
+       OR (by_platform = :platform AND by_user_id = :user_id)""",
 )
 # Everybody any row still names.
 _NAMED = (
@@ -49,6 +62,9 @@ _NAMED = (
     " UNION SELECT platform, user_id FROM web_session UNION SELECT platform, user_id FROM named_moderator"
     " UNION SELECT platform, user_id FROM barred UNION SELECT actor_platform, actor_user_id FROM audit"
     " UNION SELECT platform, platform_id FROM channel JOIN connection ON connection.channel_id = channel.id"
+    " UNION SELECT platform, platform_id FROM channel JOIN joined ON joined.channel_id = channel.id"
+    " UNION SELECT platform, user_id FROM link_change UNION SELECT other_platform, other_user_id FROM link_change"
+    " UNION SELECT platform, user_id FROM link_code"
 )
 _NAMED_BY_KEY = (
     "SELECT hidden_by FROM mark WHERE hidden_by IS NOT NULL UNION SELECT target FROM audit"
@@ -56,6 +72,8 @@ _NAMED_BY_KEY = (
     " UNION SELECT hidden_by FROM save WHERE hidden_by IS NOT NULL UNION SELECT asked_by FROM track_merge"
     " UNION SELECT undone_by FROM track_merge WHERE undone_by IS NOT NULL"
     " UNION SELECT answered_by FROM match_question WHERE answered_by IS NOT NULL"
+    " UNION SELECT requested_by FROM joined UNION SELECT requested_by FROM join_request"
+    " UNION SELECT set_by FROM feed"
 )
 
 Ledger = dict[str, int]
@@ -167,8 +185,10 @@ async def forget_account(connection: Connection, account: int, *, now: int, unti
     saves = await connection.together(lambda writer: counts.forget_account(writer, account, now, until))
     accounts = await connection.execute(
         "DELETE FROM account WHERE id = ? AND NOT EXISTS (SELECT 1 FROM mark WHERE account_id = account.id)"
-        " AND NOT EXISTS (SELECT 1 FROM save WHERE account_id = account.id)",
-        (account,),
+        " AND NOT EXISTS (SELECT 1 FROM save WHERE account_id = account.id)"
+        " AND NOT EXISTS (SELECT 1 FROM account AS linked JOIN account_link ON account_link.account_id = linked.id"
+        " WHERE linked.person_id = account.person_id AND account_link.linked_at > ?)",
+        (account, until),
     )
     return Gone(marks.rowcount, accounts.rowcount, tuple(row[0] for row in sessions), traces, saves)
 

@@ -49,6 +49,9 @@ _LAST_ACCEPTED = (
     " OR mark.instant <= (SELECT created_at FROM newest ORDER BY id DESC LIMIT 1))"
     " UNION ALL SELECT person_id, last_accepted FROM pace WHERE channel_id = ?) AS paces GROUP BY person_id"
 )
+_MARKS_OF_ACCOUNT = (
+    "SELECT segment_index, offset_seconds, number, hidden_by IS NULL FROM mark WHERE session_id = ? AND account_id = ?"
+)
 _BARRED = "SELECT platform, user_id FROM barred WHERE channel_id = ?"
 _OLD_MESSAGES = "DELETE FROM handled_message WHERE handled_at < ?"
 _POINTS = (
@@ -154,6 +157,31 @@ class Memory:
                 live.silenced.pop(account, None)
         for account in accounts:
             self.accounts.pop(account, None)
+
+    async def account_moved(self, account: Account, person: int, *, stays: bool) -> None:
+        """Know an account's marks as another person's; everybody else's are not read again.
+
+        Asked for when that is stored. The pace it had goes with it, and `stays` with those it leaves, if it leaves any.
+        """
+        self.accounts.pop((account.platform, account.user_id), None)
+        self.next_account = 0  # a person may have been created
+        for live in self.channels.values():
+            paces = live.last_accepted
+            before = paces.get(account.person_id) if stays else paces.pop(account.person_id, None)
+            if before is not None:
+                paces[person] = max(before, paces.get(person, before))
+            if account.person_id in live.marks_by_person:
+                await self._move_marks(live, account, person)
+
+    async def _move_marks(self, live: LiveChannel, account: Account, person: int) -> None:
+        marks = await self._fetch(_MARKS_OF_ACCOUNT, _session_row(live), account.id)
+        live.marks_by_person[account.person_id] -= len(marks)
+        live.marks_by_person[person] += len(marks)
+        shown = [Point(index, at, number, account.person_id) for index, at, number, visible in marks if visible]
+        uncount(live.crowds, shown)
+        for point in shown:
+            if point.segment_index in live.crowds:
+                live.crowds[point.segment_index].add(point.offset_seconds, point.number, person)
 
     async def let_old_messages_go(self, now: datetime) -> None:
         """Once a day, drop what is known of messages that nobody delivers again."""

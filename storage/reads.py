@@ -114,16 +114,6 @@ class Reads:
         where = "WHERE channel.platform = ? AND channel.platform_id = ? ORDER BY session.id DESC"
         return next(iter(await self._sessions(f"{where} LIMIT 1", platform, platform_id)), None)
 
-    async def marks_of(self, platform: str, user_id: str) -> int | None:
-        """How many marks a person has, hidden ones too; None for somebody we do not know."""
-        found = await self.fetch(
-            "SELECT (SELECT count(*) FROM mark JOIN account AS own ON own.id = mark.account_id"
-            " WHERE own.person_id = account.person_id) FROM account WHERE platform = ? AND user_id = ?",
-            platform,
-            user_id,
-        )
-        return int(found[0][0]) if found else None
-
     async def open_sessions(self) -> list[Session]:
         """Every session that is not ended, private ones too, oldest first."""
         return await self._sessions("WHERE session.status <> 'ended' ORDER BY session.created_at")

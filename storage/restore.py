@@ -14,7 +14,20 @@ from typing import NamedTuple
 
 from moments.errors import NotFound, StoreBusy, StoreDamaged, UsageError
 from moments.wording import counted
-from storage import _files, _sqlite, checks, credentials, guests, ledger, migrations
+from storage import (
+    _files,
+    _sqlite,
+    answers,
+    checks,
+    credentials,
+    feeds,
+    guests,
+    joined,
+    ledger,
+    linking,
+    migrations,
+    posts,
+)
 from storage._sqlite import Connection, scalar
 from storage.credentials import Vault
 from storage.in_use import IN_USE, refuse_in_use
@@ -149,6 +162,17 @@ class _GivenOut(NamedTuple):
     """The highest of any track."""
     hidden: Sequence[tuple[str, str, str]] = ()
     """Words of saves that were taken out of everyone's sight: (public id, by whom, why)."""
+    link_changes: Sequence[linking.Change] = ()
+    still_joined: joined.Joinings | None = None
+    """What is joined still; None where that is not known."""
+    still_posting: feeds.Chosen | None = None
+    """Where anything is posted still; likewise."""
+    private: Sequence[tuple[str, str]] = ()
+    """Channels that are private: (platform, id on it)."""
+    posts: Sequence[tuple[object, ...]] | None = None
+    """What stands on Discord; None where that is not known."""
+    answers: Sequence[tuple[object, ...]] | None = None
+    """What was answered there; likewise."""
 
 
 @asynccontextmanager
@@ -191,13 +215,26 @@ async def _given_out(old: Connection) -> _GivenOut | None:
     numbers: list[tuple[int, str]] = []
     revision = epoch = track = 0
     hidden: list[tuple[str, str, str]] = []
+    links: list[linking.Change] = []
+    still: joined.Joinings | None = None
+    chosen: feeds.Chosen | None = None
+    private: list[tuple[str, str]] = []
+    standing: list[tuple[object, ...]] | None = None
+    answered: list[tuple[object, ...]] | None = None
     with suppress(sqlite3.DatabaseError):  # damage elsewhere must not cost us the ledger
         numbers = [(row[0], row[1]) for row in await old.execute_fetchall("SELECT last_number, public_id FROM session")]
         revision = await scalar(old, "SELECT coalesce(max(revision), 0) FROM session")
         epoch = await scalar(old, "SELECT coalesce(max(link_epoch), 0) FROM channel")
         track = await scalar(old, "SELECT coalesce(max(version), 0) FROM track")
         hidden = [(row[0], row[1], row[2]) for row in await old.execute_fetchall(_HIDDEN)]
-    return _GivenOut(forgotten, numbers, revision, epoch, track, hidden)
+        links = await linking.all_changes(old)
+        still = await joined.joinings(old)
+        chosen = await feeds.chosen(old)
+        private = [(row[0], row[1]) for row in await old.execute_fetchall(_PRIVATE)]
+        standing = await posts.everything(old)
+        answered = await answers.everything(old)
+    promised = (forgotten, numbers, revision, epoch, track, hidden, links)
+    return _GivenOut(*promised, still, chosen, private, standing, answered)
 
 
 async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple[int, int, int, int]:
@@ -218,11 +255,22 @@ async def _adopt(copy: Path, given: _GivenOut | None, keys: SecretKeys) -> tuple
                 await connection.execute("UPDATE channel SET link_epoch = link_epoch + ?", (given.link_epoch + 1,))
                 await connection.executemany(_HIDE, given.hidden)
                 await connection.execute(_SHOW_NONE_HIDDEN)
+                if given.still_joined is not None:
+                    await joined.keep_only(connection, given.still_joined)
+                if given.still_posting is not None:
+                    await feeds.keep_only(connection, given.still_posting)
+                await connection.executemany(_STAY_PRIVATE, given.private)
+                if given.posts is not None:
+                    await posts.take_over(connection, given.posts)
+                if given.answers is not None:
+                    await answers.take_over(connection, given.answers)
             # What was gone or private on its service since must not be told again (R3); it is asked for anew.
             await guests.send_away(connection)
             # Who logged out since the backup stays out.
             await connection.execute("DELETE FROM web_session")
             await connection.execute("DELETE FROM login_attempt")
+            await connection.execute("DELETE FROM join_request")
+            await linking.undo_again(connection, given.link_changes if given else ())
             tokens = await credentials.adopt(connection, Vault(keys))
             people = await ledger.forget_again(connection, keys.derive_all(ledger.PURPOSE))
             sessions = await scalar(connection, "SELECT count(*) FROM session")
@@ -239,6 +287,8 @@ _HIDE = "UPDATE save SET hidden_by = ?2, hidden_reason = ?3 WHERE public_id = ?1
 _SHOW_NONE_HIDDEN = (
     "UPDATE save SET shown = 0 WHERE shown = 1 AND words_id IN (SELECT id FROM save WHERE hidden_by IS NOT NULL)"
 )
+_PRIVATE = "SELECT platform, platform_id FROM channel WHERE visibility = 'private'"
+_STAY_PRIVATE = "UPDATE channel SET visibility = 'private' WHERE platform = ? AND platform_id = ?"
 _KEEP_NUMBERS = "UPDATE session SET last_number = ?1 WHERE public_id = ?2 AND last_number < ?1"
 
 

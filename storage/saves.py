@@ -1,7 +1,6 @@
 """Saved moments: accepting and deleting them, and what may be asked about them."""
 
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -13,8 +12,7 @@ from moments.saves import LONGEST, Save, around, reach
 from moments.timecodes import hms
 from storage import counts, tracks
 from storage._sqlite import from_microseconds, to_microseconds
-from storage.memory import Message
-from storage.own import Asked
+from storage.own import OWN, PERSONS, Asked
 from storage.popularity import SAVED_BY
 from storage.rows import Row
 from storage.tracks import MERGED_AS, Source, Track
@@ -41,6 +39,8 @@ class SaveRequest(NamedTuple):
     url: str = ""
     """As it was pasted; for its author alone."""
     message_id: str | None = None
+    message_url: str = ""
+    """The chat message the link stood in, where somebody else had posted it; for its author alone."""
 
 
 class Saved(NamedTuple):
@@ -72,6 +72,8 @@ class Moment(NamedTuple):
     person_id: int
     kind: str
     """What the service calls it: a video, a track, a clip."""
+    private: bool
+    """Typed in private: its page is found by its link alone."""
 
 
 class OwnMoment(NamedTuple):
@@ -91,11 +93,13 @@ class OwnMoment(NamedTuple):
     beyond: bool
     url: str
     created_at: datetime
+    message_url: str
+    """The chat message its link was taken from; empty for most."""
 
 
 _INSERT = (
     "INSERT INTO save (public_id, track_source_id, account_id, start_seconds, end_seconds, note, private, origin, url,"
-    " created_at, platform, source_message_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    " created_at, platform, source_message_id, message_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
 _MADE_BY = "SELECT id FROM save WHERE platform = ? AND source_message_id = ?"
 _DURATION = (
@@ -103,14 +107,13 @@ _DURATION = (
     " AND live = 'no' AND (expires_at IS NULL OR expires_at > ?)"
 )
 _SPENT = "SELECT 1 FROM handled_message WHERE platform = ? AND message_id = ?"
-_NEWER = (
+NEWER = (
     " UNION ALL SELECT save.id, save.replaced_by FROM save JOIN newer ON save.id = newer.replaced_by)"
     " SELECT id FROM newer WHERE replaced_by IS NULL"
 )
-_NEWEST_OF_LINK = (
-    "WITH RECURSIVE newer (id, replaced_by) AS (SELECT id, replaced_by FROM save WHERE public_id = ?" + _NEWER  # noqa: S608 -- constants only
+NEWEST_OF_LINK = (
+    "WITH RECURSIVE newer (id, replaced_by) AS (SELECT id, replaced_by FROM save WHERE public_id = ?" + NEWER  # noqa: S608 -- constants only
 )
-_NEWEST_OF_ROW = "WITH RECURSIVE newer (id, replaced_by) AS (SELECT id, replaced_by FROM save WHERE id = ?" + _NEWER  # noqa: S608 -- constants only
 _OF_SOURCE = (
     "JOIN track_source ON track_source.id = save.track_source_id"
     f" JOIN track AS own ON own.id = track_source.track_id {MERGED_AS}"
@@ -118,20 +121,25 @@ _OF_SOURCE = (
 MOMENT = (
     "SELECT save.id, save.public_id, track.id, track.public_id, track.version, provider, media_id, save.start_seconds,"  # noqa: S608 -- constants only
     " save.end_seconds, CASE save.shown WHEN 1 THEN words.note ELSE '' END, save.created_at, save.beyond,"
-    f" account.person_id, track_source.kind FROM save {_OF_SOURCE} JOIN account ON account.id = save.account_id"
-    " LEFT JOIN save AS words ON words.id = save.words_id"
-)
-_ACCOUNTS = (
-    "SELECT id FROM account WHERE person_id = (SELECT person_id FROM account WHERE platform = ? AND user_id = ?)"
+    f" account.person_id, track_source.kind, save.private FROM save {_OF_SOURCE}"
+    " JOIN account ON account.id = save.account_id LEFT JOIN save AS words ON words.id = save.words_id"
 )
 _OWN = (
     "SELECT save.id, save.public_id, provider, media_id, save.start_seconds, save.end_seconds,"  # noqa: S608 -- constants only
     " coalesce(words.note, save.note), CASE WHEN save.private = 1 OR words.private = 1 THEN 1 ELSE 0 END,"
-    " words.hidden_by IS NOT NULL, save.beyond, save.url, save.created_at FROM save"
+    " words.hidden_by IS NOT NULL, save.beyond, save.url, save.created_at, save.message_url FROM save"
     " JOIN track_source ON track_source.id = save.track_source_id LEFT JOIN save AS words ON words.id = save.words_id"
-    f" WHERE save.account_id IN ({_ACCOUNTS}) AND save.replaced_by IS NULL AND save.id < ?"
+    f" AND (save.shown = 1 OR words.account_id IN ({OWN}))"
+    f" WHERE save.account_id IN ({OWN}) AND save.replaced_by IS NULL AND save.id < ?"
     " ORDER BY save.id DESC LIMIT ?"
 )
+_SAVED_BY_THEM_TOO = (
+    f"{SAVED_BY} AND EXISTS (SELECT 1 FROM save WHERE save.account_id IN ({PERSONS}) AND save.track_source_id IN ("  # noqa: S608 -- constants only
+    " SELECT theirs.id FROM track_source AS theirs JOIN track AS named ON named.id = theirs.track_id"
+    " WHERE named.id = track.id OR named.merged_into = track.id) AND save.start_seconds BETWEEN ? AND ?"
+    " AND +save.end_seconds BETWEEN ? AND ? AND save.replaced_by IS NULL AND save.beyond = 0)"
+)
+"""The plus keeps it from going through all who saved the same end: a person's own saves of a track are few."""
 
 
 # --- saving and deleting
@@ -202,7 +210,7 @@ def _values(request: SaveRequest, account: Account, source: Source) -> tuple[obj
     return (
         *(tracks.new_public_id(), source.row_id, account.id, request.start_seconds, request.end_seconds),
         *(request.note, int(request.private), request.origin, request.url, to_microseconds(request.arrived)),
-        *(request.author.platform, request.message_id),
+        *(request.author.platform, request.message_id, request.message_url),
     )
 
 
@@ -225,73 +233,14 @@ async def delete(transaction: Transaction, author: Author, public_id: str, now: 
     The link of a replaced one means the newest.
     """
     found = await transaction.fetch(
-        f"{_NEWEST_OF_LINK} AND id IN (SELECT save.id FROM save WHERE account_id IN ({_ACCOUNTS}))",  # noqa: S608 -- constants only
+        f"{NEWEST_OF_LINK} AND id IN (SELECT save.id FROM save WHERE account_id IN ({OWN}))",  # noqa: S608 -- constants only
         *(public_id, *author[:2]),
     )
+    accounts = {row_id for (row_id,) in await transaction.fetch(OWN, *author[:2])} if found else set()
     for (row_id,) in found:
-        await transaction.together(partial(counts.delete, save=row_id, now=to_microseconds(now)))
+        gone = partial(counts.delete, save=row_id, now=to_microseconds(now), accounts=accounts)
+        await transaction.together(gone)
     return bool(found)
-
-
-async def hide_words(transaction: Transaction, public_id: str, by: str, reason: str) -> bool:
-    """Take the words of a save out of everyone's sight; it counts all the same. False when it shows none.
-
-    `by` is an account_key.
-    """
-    found = await transaction.fetch(
-        f"UPDATE save SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL AND id IN ("  # noqa: S608 -- constants only
-        f"SELECT words_id FROM save WHERE id IN ({_NEWEST_OF_LINK})) RETURNING id",
-        *(by, reason, public_id),
-    )
-    return await _show_anew(transaction, found)
-
-
-async def hide_words_of(transaction: Transaction, message: Message, by: str, reason: str) -> bool:
-    """The same for the words of a message, when that is deleted on its platform (design.md §8)."""
-    found = await transaction.fetch(
-        "UPDATE save SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL"
-        " AND platform = ? AND source_message_id = ? RETURNING id",
-        *(by, reason, *message),
-    )
-    return await _show_anew(transaction, found)
-
-
-async def hide_words_by(
-    transaction: Transaction, account: tuple[str, str], origin: str, since: datetime, by: str, reason: str
-) -> bool:
-    """The same for all words an account, (platform, user id), has typed in one place since an instant."""
-    found = await transaction.fetch(
-        "UPDATE save SET hidden_by = ?, hidden_reason = ? WHERE hidden_by IS NULL AND note <> ''"
-        " AND account_id = (SELECT id FROM account WHERE platform = ? AND user_id = ?)"
-        " AND origin = ? AND created_at >= ? RETURNING id",
-        *(by, reason, *account, origin, to_microseconds(since)),
-    )
-    return await _show_anew(transaction, found)
-
-
-async def show_words(transaction: Transaction, public_id: str) -> bool:
-    """Show words again that were hidden; False when they were not."""
-    found = await transaction.fetch(
-        f"UPDATE save SET hidden_by = NULL, hidden_reason = NULL WHERE hidden_by IS NOT NULL AND id IN ("  # noqa: S608 -- constants only
-        f"SELECT words_id FROM save WHERE id IN ({_NEWEST_OF_LINK})) RETURNING id",
-        public_id,
-    )
-    return await _show_anew(transaction, found)
-
-
-async def _show_anew(transaction: Transaction, words: Sequence[Row]) -> bool:
-    def work(connection: sqlite3.Connection) -> None:
-        for (words_id,) in words:
-            carried = connection.execute(
-                f"SELECT id, replaced_by, words_id FROM save WHERE id IN ({_NEWEST_OF_ROW}) AND words_id = ?",  # noqa: S608 -- constants only
-                (words_id, words_id),
-            ).fetchall()
-            counts.settle(connection, carried)
-            _, track = counts.group_of(connection, words_id)
-            connection.execute("UPDATE track SET version = version + 1 WHERE id = ?", (track,))
-
-    await transaction.together(work)
-    return bool(words)
 
 
 # --- asking
@@ -300,7 +249,7 @@ async def _show_anew(transaction: Transaction, words: Sequence[Row]) -> bool:
 async def moment(asked: Asked, public_id: str) -> Moment | None:
     """The save a link means: another one, with an id of its own, when that has been replaced."""
     found = await asked.fetch(
-        f"{MOMENT} WHERE save.id IN ({_NEWEST_OF_LINK})",
+        f"{MOMENT} WHERE save.id IN ({NEWEST_OF_LINK})",
         public_id,
     )
     return next(map(as_moment, found), None)
@@ -308,20 +257,33 @@ async def moment(asked: Asked, public_id: str) -> Moment | None:
 
 def as_moment(row: Row) -> Moment:
     """A moment from the columns MOMENT."""
-    return Moment._make(
-        (*row[:2], Track._make(row[2:5]), *row[5:10], from_microseconds(row[10]), bool(row[11]), *row[12:])
-    )
+    made = from_microseconds(row[10])
+    return Moment._make((*row[:2], Track._make(row[2:5]), *row[5:10], made, bool(row[11]), *row[12:14], bool(row[14])))
 
 
 async def own(
     asked: Asked, platform: str, user_id: str, *, before: int | None = None, limit: int = 50
 ) -> list[OwnMoment]:
     """A person's saves, newest first, with all their words; `before` is the row_id of the last one seen."""
-    found = await asked.fetch(_OWN, platform, user_id, 2**62 if before is None else before, limit)
-    return [OwnMoment._make((*row[:7], *map(bool, row[7:10]), row[10], from_microseconds(row[11]))) for row in found]
+    found = await asked.fetch(_OWN, platform, user_id, platform, user_id, 2**62 if before is None else before, limit)
+    return [
+        OwnMoment._make((*row[:7], *map(bool, row[7:10]), row[10], from_microseconds(row[11]), row[12]))
+        for row in found
+    ]
+
+
+async def people_with(asked: Asked, request: SaveRequest) -> int | None:
+    """How many people saved this part, when who wants to save it is one of them already; else None."""
+    starts, ends = request.start_seconds, request.end_seconds
+    found = await asked.fetch(
+        _SAVED_BY_THEM_TOO,
+        *(*around(starts), *reach(ends), request.provider, request.media_id),
+        *(*request.author[:2], *reach(starts), *reach(ends)),
+    )
+    return next((int(row[3]) for row in found), None)
 
 
 async def saves_of(asked: Asked, platform: str, user_id: str) -> int:
-    """How many saves a person has, replaced ones too."""
-    found = await asked.fetch(f"SELECT count(*) FROM save WHERE account_id IN ({_ACCOUNTS})", platform, user_id)  # noqa: S608 -- constants only
+    """How many saves are somebody's own, replaced ones too."""
+    found = await asked.fetch(f"SELECT count(*) FROM save WHERE account_id IN ({OWN})", platform, user_id)  # noqa: S608 -- constants only
     return int(found[0][0])

@@ -18,6 +18,7 @@ from storage._sqlite import to_microseconds
 from storage.batch import Batch, Change
 from storage.ledger import SPEND_MESSAGES, account_key
 from storage.memory import Message, uncount
+from storage.own import PERSONS
 
 T = TypeVar("T")
 
@@ -40,10 +41,7 @@ _REVISE_SESSIONS_OF = (
     "UPDATE session SET revision = revision + 1"
     " WHERE id IN (SELECT session_id FROM mark WHERE account_id = ?) RETURNING public_id"
 )
-_ACCOUNTS_OF_PERSON = (
-    "SELECT id, person_id, platform, user_id FROM account"
-    " WHERE person_id = (SELECT person_id FROM account WHERE platform = ? AND user_id = ?)"
-)
+_ACCOUNTS_OF_PERSON = f"SELECT id, person_id, platform, user_id FROM account WHERE id IN ({PERSONS})"  # noqa: S608 -- constants only
 
 
 class Forgotten(NamedTuple):
@@ -256,6 +254,7 @@ class Transaction(Batch):
     async def move_account(self, account: Account, person: int | None) -> Account:
         """Let an account be another person's, or nobody else's (None): all counts follow, as if it had always been."""
         await self.flush()
+        parts = person is None
         if person is None:
             created = await self._fetch("INSERT INTO person DEFAULT VALUES RETURNING id")
             person = int(next(iter(created))[0])
@@ -266,7 +265,7 @@ class Transaction(Batch):
         await ledger.forget_person(self._connection, account.person_id)
         for (session_id,) in await self._fetch(_REVISE_SESSIONS_OF, (account.id,)):
             self.changes.append(Change("stale", session_id))
-        self._memory.clear()
+        await self._memory.account_moved(account, target, stays=parts)
         return replace(account, person_id=target)
 
     async def _remember_message(self, message: Message, now: datetime) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from moments.live import Author
 from storage._sqlite import from_microseconds, to_microseconds
 from storage.reads import Reads
 from storage.transaction import Transaction
@@ -28,6 +29,11 @@ class WebSession(NamedTuple):
     """Ids of the channels the platform said this account moderates …"""
     moderates_at: datetime | None = None
     """… and when it said so; None when it was not asked."""
+
+    @property
+    def author(self) -> Author:
+        """Whose it is, as everything else knows them."""
+        return Author(self.platform, self.user_id, self.display_name)
 
 
 async def add(transaction: Transaction, session: WebSession) -> None:

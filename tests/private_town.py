@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from bot.twitch.translate import TWITCH
@@ -77,9 +78,14 @@ async def press(somebody: Somebody, link: str, **headers: str) -> Answer:
 
 
 @asynccontextmanager
-async def open_private_town(folder: Path, *, private: bool = True, public_url: str = "") -> AsyncIterator[PrivateTown]:
-    """With `private=False` the channel is as public as any."""
-    async with open_town(folder, public_url=public_url) as town:
+async def open_private_town(
+    folder: Path,
+    *,
+    private: bool = True,
+    **more: Any,  # noqa: ANN401 -- open_town's
+) -> AsyncIterator[PrivateTown]:
+    """With `private=False` the channel is as public as any; `more` as open_town takes it."""
+    async with open_town(folder, **more) as town:
         owner, moderator, other = (town.twitch.user(login, login.title()) for login in ("nightowl", "sable", "mallory"))
         streamer, mod, stranger = town.somebody(), town.somebody(), town.somebody()
         town.twitch.make_moderator(owner, moderator)

@@ -26,7 +26,8 @@ PATIENCE = 20.0
 def environment(**settings: str) -> dict[str, str]:
     """Ours, without any MOMENTS_ setting of the machine's; no test asks a real service anything."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MOMENTS_")}
-    nowhere = {f"MOMENTS_{provider.upper()}_API_URL": "http://127.0.0.1:9" for provider in PROVIDERS}
+    nowhere = {f"MOMENTS_{provider.upper()}_API_URL": "http://127.0.0.1:9" for provider in (*PROVIDERS, "discord")}
+    nowhere["MOMENTS_DISCORD_GATEWAY_URL"] = "ws://127.0.0.1:9"
     return inherited | nowhere | settings
 
 

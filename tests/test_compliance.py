@@ -82,7 +82,8 @@ def test_every_requirement_has_a_test_that_names_it(number: int) -> None:
 
 
 def test_R1_every_table_of_what_services_tell_says_whose_since_when_and_until_when() -> None:
-    source = (ROOT / "storage" / "migrations.py").read_text(encoding="utf-8")
+    migrations = (ROOT / "storage" / "migrations").glob("*.py")
+    source = "\n".join(each.read_text(encoding="utf-8") for each in migrations)
     tables = dict(re.findall(r"CREATE TABLE (api_\w+) \(\n(.*?)\n        \)", source, re.DOTALL))
     assert {"api_source", "api_stream", "api_archive"} <= set(tables)
     for columns in tables.values():

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from bot.discord.client import INVITE_PERMISSIONS
+from bot.lock import ELSEWHERE
 from bot.settings import Settings, variable
 from commands import dispatch  # noqa: F401 -- registers the commands
 from commands.access import LOWEST_ROLE
@@ -16,12 +18,16 @@ from commands.registry import COMMANDS, NAMES
 from commands.setup import OTHERS
 from moments.people import Role
 from moments.sessions import Channel
+from tests import twitch_process
+from tests.fake_discord import __main__ as fake_discord
+from tests.fake_twitch import __main__ as fake_twitch
+from web_export.oauth import CALLBACKS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 CODE = " ".join(found for text in TEXTS.values() for found in re.findall(r"`[^`\n]+`|^ {4}.+$", text, re.MULTILINE))
-TWITCH = TEXTS[ROOT / "docs" / "twitch.md"]
+TWITCH, DISCORD = TEXTS[ROOT / "docs" / "twitch.md"], TEXTS[ROOT / "docs" / "discord.md"]
 LARGEST_PICTURE = 150 * 1024
 
 
@@ -64,10 +70,27 @@ def test_every_picture_is_shown_with_words_for_who_cannot_see_it_and_is_small() 
     assert [path.name for path in pictures if path.stat().st_size > LARGEST_PICTURE] == []
 
 
-def test_every_setting_of_twitch_is_in_its_document() -> None:
-    of_twitch = {variable(name) for name in Settings.model_fields if name.startswith("twitch_")}
-    assert of_twitch
-    assert of_twitch <= set(re.findall(r"MOMENTS_[A-Z_]+", TWITCH))
+@pytest.mark.parametrize(("platform", "text"), [("twitch", TWITCH), ("discord", DISCORD)])
+def test_every_setting_of_a_platform_is_in_its_document(platform: str, text: str) -> None:
+    of_platform = {variable(name) for name in Settings.model_fields if name.startswith(f"{platform}_")}
+    assert of_platform
+    assert of_platform <= set(re.findall(r"MOMENTS_[A-Z_]+", text))
+
+
+@pytest.mark.parametrize(("platform", "text"), [("twitch", TWITCH), ("discord", DISCORD)])
+def test_every_address_a_login_comes_back_to_is_in_the_document_of_its_provider(platform: str, text: str) -> None:
+    for path in CALLBACKS.values():
+        listed = f"https://moments.example.org{path.format(platform)}" in text
+        assert listed == (platform == "twitch" or "connect" not in path), path
+
+
+@pytest.mark.parametrize(
+    ("platform", "known"),
+    [("twitch", fake_twitch.CALLBACKS), ("twitch", twitch_process.CALLBACKS), ("discord", fake_discord.CALLBACKS)],
+)
+def test_the_fakes_know_every_address_a_login_comes_back_to(platform: str, known: tuple[str, ...]) -> None:
+    begun = {path.format(platform) for path in CALLBACKS.values()}
+    assert {*known} == {path for path in begun if platform == "twitch" or "connect" not in path}
 
 
 def test_every_command_in_the_document_for_twitch_is_one_and_every_choice_can_be_made() -> None:
@@ -80,10 +103,42 @@ def test_every_command_in_the_document_for_twitch_is_one_and_every_choice_can_be
         assert name in OTHERS or CHOICES[name].change(channel, " ".join(value)), name
 
 
-def test_what_the_page_on_a_silent_bot_quotes_is_what_the_code_says() -> None:
-    _, _, page = TWITCH.partition("## The bot is silent")
+def test_every_command_in_the_document_for_discord_is_one_and_every_choice_can_be_made_there() -> None:
+    typed = [line.split() for line in re.findall(r"`/([a-z][^`]*)`", DISCORD)]
+    assert set(re.findall(r"`/([a-z]+)", DISCORD)) - pages() <= COMMANDS.keys()
+    everybody, *others = re.findall(r"^\| [^|]+ \| (`/.+) \|$", DISCORD.partition("### Who may what")[2], re.MULTILINE)[
+        :3
+    ]
+    assert set(re.findall(r"`/([a-z]+)`", everybody)) == {n for n, role in LOWEST_ROLE.items() if role is Role.VIEWER}
+    named = set(re.findall(r"`/([a-z]+)", " ".join(others)))
+    assert named == {name for name, role in LOWEST_ROLE.items() if role is Role.MODERATOR}
+    chosen = [words[1:] for words in typed if words[0] == "setup" and words[1:]]
+    assert {name for name, *_ in chosen} >= {name for name, choice in CHOICES.items() if choice.is_for("discord")}
+    channel = Channel(1, "discord", "2001", "owls")
+    for name, *value in chosen:
+        choice, word = CHOICES.get(name), " ".join(value)
+        assert name in OTHERS or (choice and choice.is_offered(word or choice.read(channel), "discord")), name
+        assert not (choice and word) or choice.change(channel, word), name
+
+
+def pages() -> set[str]:
+    """The first words of our own pages' addresses."""
+    routes = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "web_export").rglob("*.py"))
+    return set(re.findall(r"\"/([a-z]+)", routes)) - COMMANDS.keys()
+
+
+def test_PLAT_1_the_document_explains_the_permissions_the_invite_asks_for_one_by_one() -> None:
+    bits = {"View Channels": 1 << 10, "Send Messages": 1 << 11, "Embed Links": 1 << 14}
+    assert re.findall(r"^\| +\| ([A-Z][A-Za-z ]+) \|", DISCORD, re.MULTILINE) == [*bits]
+    assert sum(bits.values()) == INVITE_PERMISSIONS
+    assert f"{INVITE_PERMISSIONS} ({' + '.join(map(str, bits.values()))})" in DISCORD
+
+
+@pytest.mark.parametrize("text", [TWITCH, DISCORD], ids=["twitch", "discord"])
+def test_what_the_page_on_a_silent_bot_quotes_is_what_the_code_says(text: str) -> None:
+    _, _, page = text.partition("## The bot is silent")
     cells = re.findall(r"^\| (.+?) \|", page, re.MULTILINE)
-    quoted = [words for cell in cells for words in re.findall(r"`([^`]+)`", cell) if not words.startswith("!")]
+    quoted = [words for cell in cells for words in re.findall(r"`([^`]+)`", cell) if not words.startswith(("!", "/"))]
     said = code()
     parts = [part for words in quoted for part in words.removeprefix("down: ").split("…")]
     assert len(parts) > 30
@@ -92,9 +147,10 @@ def test_what_the_page_on_a_silent_bot_quotes_is_what_the_code_says() -> None:
 
 def code() -> str:
     """All that the program may say, strings that are written in pieces put together."""
-    folders = [ROOT / name for name in ("bot", "commands", "web_export")]
+    folders = [ROOT / name for name in ("bot", "commands", "moments", "web_export")]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".html"}]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    text += "".join(ELSEWHERE.format(platform) for platform in ("Twitch", "Discord"))
     return re.sub(r"""["']\n\s*f?["']""", "", text).replace("{READY}", "ready")
 
 

@@ -52,7 +52,7 @@ sys.exit(main())
 _LINK = re.compile(r"open this link.*?(http://\S+/twitch/connect\?code=\S+)")
 _MARKED = re.compile(r"Marked #(\d+) at ")
 _KEPT = re.compile(r"(\d+) marks? kept\.")
-CALLBACKS = ("/twitch/connect/callback", "/login/twitch/callback")
+CALLBACKS = ("/twitch/connect/callback", "/login/twitch/callback", "/me/link/twitch/callback")
 KINDS = 6
 """Subscriptions of a channel."""
 

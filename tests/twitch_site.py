@@ -4,7 +4,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -14,13 +14,16 @@ import aiohttp
 from commands import connecting
 from commands.credentials import StoredGrants
 from commands.feed import Feed
-from commands.services import Services, utc_now
+from commands.services import Guilds, Services, utc_now
 from moments.sessions import Defaults
+from providers.discord import DiscordOAuth
 from providers.http import open_http
 from providers.twitch import Endpoints, Helix, TwitchApi, TwitchOAuth
 from storage import open_store
 from storage.credentials import Vault
 from tests.chat import KEYS, Watch
+from tests.fake_discord.people import FakeUser as DiscordUser
+from tests.fake_discord.server import FakeDiscord
 from tests.fake_twitch.server import FakeTwitch, FakeUser
 from tests.process import free_port
 from web_export.app import Site, make_app
@@ -81,8 +84,8 @@ class Somebody:
         data = {"csrf": found[1] if found else "", **more}
         return await self.ask("POST", path, data=data, headers={"Sec-Fetch-Site": "same-origin"})
 
-    async def agree(self, address: str, user: FakeUser | None) -> str:
-        """Press a button of Twitch's page; the path it leads back to."""
+    async def agree(self, address: str, user: FakeUser | DiscordUser | None) -> str:
+        """Press a button of the provider's page; the path it leads back to."""
         choice = user.id if user else ""
         async with self.http.get(f"{address}&fake_user={choice}", allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
@@ -90,17 +93,21 @@ class Somebody:
             assert f"{parts.scheme}://{parts.netloc}" == self.public
             return f"{parts.path}?{parts.query}"
 
-    async def leave(self, path: str) -> str:
-        """Twitch's address, by a link that redirects or a page that leads on."""
-        answer = await self.get(path)
+    async def leave(self, path: str, *, pressing: bool = False) -> str:
+        """The provider's address, by a link that redirects or a page that leads on; or by a button of one's page."""
+        answer = await (self.press(path) if pressing else self.get(path))
         if answer.status == 200:
             return re.search(r'content="0; url=([^"]+)"', answer.text)[1].replace("&amp;", "&")  # type: ignore[index]
         assert answer.status == 303, answer.text
         return answer.location
 
-    async def log_in(self, user: FakeUser, start: str = "/login/twitch") -> Answer:
+    async def log_in(self, user: FakeUser | DiscordUser, start: str = "/login/twitch") -> Answer:
         """All the way there and back."""
         return await self.get(await self.agree(await self.leave(start), user))
+
+    async def link(self, user: FakeUser | DiscordUser, provider: str) -> Answer:
+        """The same for another account of one's own."""
+        return await self.get(await self.agree(await self.leave(f"/me/link/{provider}", pressing=True), user))
 
     async def connect(self, user: FakeUser, query: str = "") -> Answer:
         """The same for a streamer's channel."""
@@ -136,19 +143,29 @@ class Town:
 
 @asynccontextmanager
 async def open_town(
-    folder: Path, *, twitch: bool = True, limits: Limits | None = None, public_url: str = ""
+    folder: Path,
+    *,
+    twitch: bool = True,
+    limits: Limits | None = None,
+    public_url: str = "",
+    discord: FakeDiscord | None = None,
+    guilds: Guilds | None = None,
 ) -> AsyncIterator[Town]:
-    """A site on a free port of 127.0.0.1, its store in `folder`, over a Twitch with the account `moments_bot`."""
+    """A site on a free port of 127.0.0.1, its store in `folder`, over a Twitch with the account `moments_bot`.
+
+    With a `discord` one logs in there, too; with `guilds` it is known who may what in its servers.
+    """
     watch, feed, path, states = Watch(utc_now()), Feed(), folder / "moments.db", {"twitch": {"state": "ready"}}
     origin = f"http://127.0.0.1:{free_port()}"
     public = public_url or origin
     async with (
         FakeTwitch(clock=watch) as fake,
-        open_http([fake.api_url]) as http,
+        open_http([fake.api_url, *([discord.api_url] if discord else [])]) as http,
         open_store(path, defaults=Defaults(), on_commit=feed.announce) as store,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
     ):
-        fake.redirect_uris.update(f"{public}{at}/callback" for at in ("/login/twitch", "/twitch/connect"))
+        walks = ("/login/twitch", "/twitch/connect", "/me/link/twitch")
+        fake.redirect_uris.update(f"{public}{at}/callback" for at in walks)
         endpoints = Endpoints(fake.api_url, fake.auth_url, fake.eventsub_url)
         oauth = TwitchOAuth(http, endpoints, fake.client_id, fake.client_secret, watch)
 
@@ -158,6 +175,11 @@ async def open_town(
         grants = StoredGrants(store, Vault(KEYS), watch, dead)
         api = TwitchApi(oauth, Helix(http, endpoints, oauth, grants, watch), fake.user("moments_bot").id)
         services = Services(store, feed, watch, Defaults(), public, KEYS, ("csv",), api if twitch else None)
+        if discord is not None:
+            discord.oauth.redirect_uris.update(f"{public}{at}/discord/callback" for at in ("/login", "/me/link"))
+            login = DiscordOAuth(http, discord.api_url, discord.application_id, discord.client_secret)
+            services = replace(services, discord_login=login)
+        services = replace(services, guilds=guilds)
         config = SiteConfig("127.0.0.1", int(origin.rpartition(":")[2]), platforms=lambda: states)
         site = Site(services, config, app=make_app(services, config, limits=limits))
         await site.start()

@@ -6,6 +6,7 @@ from commands.audit import Entry
 from commands.choices import DEFAULT
 from commands.connecting import CLIPS, MARKERS, SEAT
 from commands.setup import NAMED, UNNAMED
+from storage.joined import DISCORD, WITH_MODERATORS
 from web_export.choosing import ASKED
 
 _SCOPES = {SEAT: "be in chat", MARKERS: "stream markers", CLIPS: "clips"}
@@ -46,6 +47,13 @@ def _link(entry: Entry, _name: str) -> str:
     return f"Made a link to {f'the download {file}' if file else 'the session'}, good {entry.after}"
 
 
+_TOO = ", moderators too"
+
+
+def _other(entry: Entry) -> str:
+    return "a Discord channel" if entry.target.startswith(f"{DISCORD}:") else "a stream"
+
+
 _ACTS: dict[str, Callable[[Entry, str], str]] = {
     "start": _just("Started a session"),
     "pause": _just("Paused"),
@@ -62,4 +70,7 @@ _ACTS: dict[str, Callable[[Entry, str], str]] = {
     "link": _link,
     "connect": _connect,
     "disconnect": _just("Disconnected Twitch"),
+    "ask to join": _just("Asked to be joined to a stream"),
+    "join": lambda entry, _name: f"Joined {_other(entry)}{_TOO if entry.after == WITH_MODERATORS else ''}",
+    "unjoin": lambda entry, _name: f"Ended the joining to {_other(entry)}",
 }

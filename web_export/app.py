@@ -18,7 +18,9 @@ from web_export import (
     csrf,
     downloads,
     health,
+    join,
     legal,
+    linking,
     links,
     login,
     me,
@@ -34,6 +36,7 @@ from web_export.limits import Limits
 from web_export.metrics import METRICS, Metrics
 from web_export.middleware import HOSTS, HTTPS, LARGEST_BODY, LIMITS, MIDDLEWARES, finish_headers, hosts
 from web_export.pages import add_pages
+from web_export.picture import add_pictures
 from web_export.recorded_api import add_recorded
 
 CLOSING_SECONDS = 1.0
@@ -63,9 +66,10 @@ def make_app(
     add_pages(app)
     add_recorded(app)
     app.add_routes([*downloads.routes, *api.routes, *health.routes])
-    app.add_routes([*login.routes, *connect.routes, *me.routes, *csrf.routes])
-    app.add_routes([*links.routes, *moderating.routes, *choosing.routes, *legal.routes])
+    app.add_routes([*login.routes, *connect.routes, *me.routes, *linking.routes, *csrf.routes])
+    app.add_routes([*links.routes, *moderating.routes, *choosing.routes, *join.routes, *legal.routes])
     app.add_routes([*moment_page.routes, *track_page.routes, *own_moments.routes])
+    add_pictures(app)
     return app
 
 

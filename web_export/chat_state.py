@@ -12,6 +12,7 @@ from web_export.keys import CONFIG, SERVICES
 
 UP = "ready"
 """What is said first of a platform that works (SiteConfig.platforms)."""
+_DISCORD_AWAY = "The bot is not connected to Discord just now. It comes back by itself and answers from then on."
 _THERE = "The bot is in this chat. Type !clip and what moved you."
 
 
@@ -31,6 +32,9 @@ class ChatView:
 async def chat_view(request: web.Request, channel: Channel) -> ChatView | None:
     """What to say; None for a channel where there is nothing to say."""
     services = request.app[SERVICES]
+    if channel.platform == "discord":
+        runs = channel.platform in request.app[CONFIG].platforms()
+        return ChatView(_DISCORD_AWAY, passes=True) if runs and not _is_up(request, channel.platform) else None
     found = await connecting.connection(services, Author(channel.platform, channel.platform_id, channel.display_name))
     if found is None or found.state is State.DISCONNECTED:
         return None
@@ -52,9 +56,13 @@ async def _wrong_with_bot(request: web.Request) -> str:
             "The bot will be in this chat as soon as whoever runs this Moments has connected the bot’s own account: "
             "the link is in its terminal."
         )
-    if not request.app[CONFIG].platforms().get("twitch", {}).get("state", "").startswith(UP):
+    if not _is_up(request, "twitch"):
         return "The bot is not connected to Twitch just now. It joins again by itself; marks are heard from then on."
     return ""
+
+
+def _is_up(request: web.Request, platform: str) -> bool:
+    return request.app[CONFIG].platforms().get(platform, {}).get("state", "").startswith(UP)
 
 
 def _just_connected(request: web.Request) -> tuple[str, ...]:

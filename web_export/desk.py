@@ -13,13 +13,14 @@ from moments.live import Author
 from moments.people import Role
 from moments.sessions import Session, Status
 from moments.wording import ago
-from storage import Totals, all_marks, barred, named_moderators
+from storage import Store, Totals, all_marks, barred, joined, named_moderators
 from storage.all_marks import Authored
 from storage.ledger import account_key
 from web_export import words
 from web_export.acts import account_in, in_words
 from web_export.positions import position_of
 from web_export.views import SessionHead, head, is_public
+from web_export.ways import DISCORD, TWITCH
 
 MARKS_A_PAGE = 50
 ACTS_SHOWN = 50
@@ -64,8 +65,9 @@ class DeskView:
     """The whole page."""
 
     head: SessionHead
-    is_newest: bool
-    """Whether the stream's commands are about this session: they are about a channel's newest."""
+    goes_on: bool
+    has_video: bool
+    """Whether its platform keeps a recording that links lead into."""
     public: bool
     marks: tuple[DeskRow, ...]
     older: str
@@ -89,17 +91,28 @@ class Desk:
     role: Role
 
 
+async def goes_on(store: Store, session: Session) -> bool:
+    """Whether the stream's commands are about this session: they are about a channel's newest, and in a Discord
+    channel that is joined to a stream about that stream's.
+    """
+    channel = session.channel
+    if channel.platform == DISCORD and await joined.of_discord(store, channel.platform_id) is not None:
+        return False
+    newest = await store.newest_session(channel.platform, channel.platform_id)
+    return newest is not None and newest.id == session.id
+
+
 async def desk_view(services: Services, desk: Desk, totals: Totals, before: Position | None, here: str) -> DeskView:
     """Everything on the page, as it is now."""
     store, session, now = services.store, desk.session, services.clock()
     channel = session.channel
     found = await all_marks.newest(store, session, before=before, limit=MARKS_A_PAGE + 1)
     shown, listed = found[:MARKS_A_PAGE], await barred.listed(store, channel)
-    newest = await store.newest_session(channel.platform, channel.platform_id)
     accounts = {row[:2] for row in listed}
     return DeskView(
         head=head(session, totals, now),
-        is_newest=newest is not None and newest.id == session.id,
+        goes_on=await goes_on(store, session),
+        has_video=channel.platform == TWITCH,
         public=is_public(channel),
         marks=tuple(_row(each, each.author[:2] in accounts, now) for each in shown),
         older=position_of(shown[-1].mark) if len(found) > MARKS_A_PAGE else "",
@@ -111,7 +124,7 @@ async def desk_view(services: Services, desk: Desk, totals: Totals, before: Posi
             for row in listed
         ),
         vod_shift=session.vod_shift_seconds,
-        may_link=not is_public(channel) and await private_links.may_issue(store, channel, account_of(desk.viewer)),
+        may_link=not is_public(channel) and await private_links.may_issue(services, channel, account_of(desk.viewer)),
         may_revoke=desk.role >= Role.BROADCASTER,
         acts=await _acts(services, desk, now) if desk.role >= Role.BROADCASTER else None,
     )

@@ -6,6 +6,7 @@ Made of integers alone: no word of anybody's is in the picture (WEB-12). Shares 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from moments.saves import Part
 from moments.wording import counted
@@ -23,6 +24,24 @@ AXIS_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 4
 AXIS_LABELS = 4
 END_PERCENT = 80.0
 """No label on the axis stands further right, but for the end's own."""
+
+
+class Bar(NamedTuple):
+    """One that is not empty: the how many-th of BARS, its height in percent, and how it is coloured."""
+
+    column: int
+    height: int
+    step: str
+    """`low`, `mid`, `high`, or `most` inside the frame."""
+
+
+class Bars(NamedTuple):
+    """The seconds of a recording in so few bars, and those the part asked for is seen in."""
+
+    bars: tuple[Bar, ...]
+    framed: range
+    few: bool
+    """Too few people for a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +91,10 @@ def draw(savers: Sequence[int], window: Part | None, best: Sequence[Part], *, la
     length = max(len(savers), window.end_seconds if window else 0, 1)
     peak = max(savers, default=0)
     heights = _bars(savers, length)
-    framed = _columns(window, length) if window else range(0)
-    few = 0 < peak <= FEW_PEOPLE
+    drawn, framed, few = _drawn(heights, window, length, peak)
     return Heat(
         box=BARS * BOX,
-        paths=_paths(heights, peak, framed, few=few),
+        paths=_paths(drawn, few=few),
         window=_window(framed, label) if window else None,
         peaks=() if few else _peaks(best, heights, framed, peak, length),
         axis=_axis(length),
@@ -98,13 +116,31 @@ def _columns(part: Part, length: int) -> range:
     return range(first, max(first + 1, min(BARS, -(-part.end_seconds * BARS // length))))
 
 
-def _paths(heights: Sequence[int], peak: int, framed: range, *, few: bool) -> tuple[tuple[str, str], ...]:
+def bars(savers: Sequence[int], window: Part | None) -> Bars:
+    """The bars alone, for who draws them otherwise."""
+    length = max(len(savers), window.end_seconds if window else 0, 1)
+    return _drawn(_bars(savers, length), window, length, max(savers, default=0))
+
+
+def _drawn(heights: Sequence[int], window: Part | None, length: int, peak: int) -> Bars:
+    framed = _columns(window, length) if window else range(0)
+    few = 0 < peak <= FEW_PEOPLE
+    drawn = (
+        Bar(
+            column,
+            24 if few else max(LOWEST, round(100 * people / peak)),
+            "most" if column in framed else _step(people, peak),
+        )
+        for column, people in enumerate(heights)
+        if people
+    )
+    return Bars(tuple(drawn), framed, few)
+
+
+def _paths(drawn: Sequence[Bar], *, few: bool) -> tuple[tuple[str, str], ...]:
     paths = {"low": "", "mid": "", "high": "", "most": ""}
-    for column, people in enumerate(heights):
-        if people:
-            step = "most" if column in framed else _step(people, peak)
-            height = 24 if few else max(LOWEST, round(100 * people / peak))
-            paths[step] += f"M{BOX * column} 100v-{height}h{BOX if few else BOX - 1}V100z"
+    for bar in drawn:
+        paths[bar.step] += f"M{BOX * bar.column} 100v-{bar.height}h{BOX if few else BOX - 1}V100z"
     return tuple((step, path) for step, path in paths.items() if path)
 
 

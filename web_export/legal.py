@@ -5,7 +5,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from commands.model import COMMAND_NAME
-from storage.purge import RETENTION
+from storage.retention import RETENTION
 from web_export.keys import CONFIG
 from web_export.render import html_response, render
 

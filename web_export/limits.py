@@ -26,10 +26,11 @@ _PAGES = (
     "/logout",
     "/session/",
     "/link/",
+    "/join",
     "/privacy",
     "/terms",
 )
-_LOGIN = re.compile(r"/login/[^/?]+|/twitch/connect/start(\?code)?|/twitch/connect\?code")
+_LOGIN = re.compile(r"/login/[^/?]+|/me/link/[^/?]+|/twitch/connect/start(\?code)?|/twitch/connect\?code")
 """Where a login begins, or the bot's code is tried."""
 _EXPORT = re.compile(r"/s/.+/export\.[^/]*")
 """A session may be named platform/channel, so there can be a slash within."""

@@ -1,10 +1,9 @@
-"""Logging in with Twitch, and out (AUTH-4, AUTH-9). The token of a login is given back at once and never kept."""
+"""Logging in with Twitch or Discord, and out (AUTH-4, AUTH-9). The token is given back at once and never kept."""
 
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from commands import connecting
 from commands.authority import Viewer
 from commands.services import Services
 from moments.grants import Grant
@@ -12,34 +11,40 @@ from moments.notes import clean_name
 from providers.twitch.oauth import LOGIN_SCOPE, MODERATES_SCOPE
 from web_export.finishing import finish
 from web_export.keys import SERVICES
-from web_export.oauth import Purpose, leave, remember, return_path, returned, see_other, twitch_of
+from web_export.oauth import Purpose, Returned, leave, remember, return_path, returned, see_other, twitch_of
 from web_export.personal import personal_page
 from web_export.visitors import let_in, let_out, viewer_of
+from web_export.ways import DISCORD, TWITCH, way_of
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+REFUSED = {TWITCH: "refused", DISCORD: "refused-discord"}
+"""What is said of a login that the provider, or its owner, broke off."""
 
 routes = web.RouteTableDef()
 
 
-@routes.get("/login/twitch")
+@routes.get("/login/{provider:twitch|discord}")
 async def login(request: web.Request) -> web.Response:
-    """Go to Twitch; `moderator=1` also asks it which channels one moderates, `return` says where to go afterwards.
+    """Go to the provider; `return` says where to go afterwards.
+
+    `moderator=1` asks Twitch which channels one moderates, too; Discord is asked for no more than who one is.
 
     Reached by links: a form's answer may not lead to another site under our policy.
     """
     if at_home := elsewhere(request):
         return see_other(at_home)
     scopes = {LOGIN_SCOPE, MODERATES_SCOPE} if request.query.get("moderator") == "1" else {LOGIN_SCOPE}
-    back_to = return_path(request.query.get("return", "/me"))
-    address, browser = await leave(request, Purpose.LOGIN, scopes, return_to=back_to)
+    back_to, provider = return_path(request.query.get("return", "/me")), request.match_info["provider"]
+    address, browser = await leave(request, Purpose.LOGIN, scopes, provider=provider, return_to=back_to)
     response = see_other(address)
     remember(request, response, browser)
     return response
 
 
-@routes.get("/login/twitch/callback")
+@routes.get("/login/{provider:twitch|discord}/callback")
 async def callback(request: web.Request) -> web.Response:
-    """Back from Twitch: a login of ours begins, and Twitch's token is given back."""
+    """Back from the provider: a login of ours begins, and the provider's token is given back."""
     location, who = await finish(request, _come_back(request))
     response = see_other(location)
     if who is not None:
@@ -64,7 +69,7 @@ async def logout(request: web.Request) -> web.Response:
 def elsewhere(request: web.Request) -> str | None:
     """The same address at the public name of this very machine, when it was asked by another one.
 
-    Twitch sends people back to the public address, and cookies of `127.0.0.1` are not there for `localhost`.
+    Providers send people back to the public address, and cookies of `127.0.0.1` are not there for `localhost`.
     """
     public = urlsplit(request.app[SERVICES].public_url)
     asked = urlsplit(f"//{request.host}").hostname
@@ -75,18 +80,25 @@ def elsewhere(request: web.Request) -> str | None:
 
 async def _come_back(request: web.Request) -> tuple[str, Viewer | None]:
     """Where they go on and, unless they said no, who they are."""
-    back = await returned(request, Purpose.LOGIN)
+    provider = request.match_info["provider"]
+    back = await returned(request, Purpose.LOGIN, provider=provider)
+    who = await identified(request.app[SERVICES], back)
+    return (f"/me?said={REFUSED[provider]}", None) if who is None else (back.attempt.return_path, who)
+
+
+async def identified(services: Services, back: Returned) -> Viewer | None:
+    """Who came back, and nothing of the grant is left; None for somebody who said no."""
     if back.grant is None:
-        return "/me?said=refused", None
-    services = request.app[SERVICES]
+        return None
     try:
-        who = await _who(services, back.grant)
+        if back.grant.platform != TWITCH:
+            return Viewer(back.grant.platform, back.grant.user_id, back.display_name or back.grant.login)
+        return await _on_twitch(services, back.grant)
     finally:
-        await connecting.give_back(services, back.grant)
-    return back.attempt.return_path, who
+        await way_of(services, back.grant.platform).give_back(back.grant)
 
 
-async def _who(services: Services, grant: Grant) -> Viewer:
+async def _on_twitch(services: Services, grant: Grant) -> Viewer:
     helix = twitch_of(services).helix
     name = await display_name(services, grant)
     if MODERATES_SCOPE not in grant.scopes:

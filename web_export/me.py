@@ -14,7 +14,6 @@ from commands.connecting import CLIPS, MARKERS
 from commands.forgetme import forget
 from commands.services import Services
 from moments.errors import NotFound, UsageError
-from moments.live import Author
 from moments.sessions import Channel
 from moments.timecodes import hms
 from moments.wording import ago
@@ -25,11 +24,14 @@ from storage.saves import saves_of
 from storage.web_sessions import WebSession
 from web_export import words
 from web_export.choosing import Field, fields
+from web_export.join import joined_list
 from web_export.keys import SERVICES
+from web_export.linking import accounts_of
 from web_export.oauth import see_other
 from web_export.own_moments import own_list
 from web_export.personal import personal_page
 from web_export.visitors import end, forget_cookie, is_over, visitor_of
+from web_export.ways import ways
 
 MARKS_A_PAGE = 50
 _NOT_ALLOWED = "Not allowed. Connect again with its box ticked to have them"
@@ -90,8 +92,8 @@ async def me(request: web.Request) -> web.Response:
     """The page; for somebody who is not logged in, the way in."""
     visitor = await visitor_of(request)
     if visitor is None:
-        twitch = request.app[SERVICES].twitch is not None
-        return await personal_page(request, "me_login.html", twitch=twitch)
+        there = {provider: words.platform(provider) for provider in ways(request.app[SERVICES])}
+        return await personal_page(request, "me_login.html", ways=there)
     services, before = request.app[SERVICES], _position(request.query.get("before"))
     who = visitor.platform, visitor.user_id
     found = await own.marks(services.store, *who, before=before, limit=MARKS_A_PAGE + 1)
@@ -101,17 +103,20 @@ async def me(request: web.Request) -> web.Response:
         "me.html",
         visitor=visitor,
         platform=words.platform(visitor.platform),
-        count=await services.store.marks_of(*who) or 0,
+        accounts=await accounts_of(request, visitor),
+        count=await own.marks_of(services.store, *who) or 0,
         marks=[_mark(mark, now) for mark in shown],
         older=f"{shown[-1].row}-{shown[-1].number}" if len(found) > MARKS_A_PAGE else "",
         newest=before is None,
         mine=await own_list(request, visitor),
         saves=await saves_of(services.store, *who),
         channel=await _channel(request, visitor),
+        joined=await joined_list(request, visitor),
         settings=await _settings(request, visitor),
         most_seconds=MOST_SECONDS,
         logins=await _logins(request, visitor),
         can_connect=services.twitch is not None,
+        is_streamers=visitor.platform == connecting.PLATFORM,
     )
 
 
@@ -136,7 +141,7 @@ async def disconnect(request: web.Request) -> web.Response:
     if visitor.platform != connecting.PLATFORM:
         raise NotFound("There is no channel of yours here.")
     services = request.app[SERVICES]
-    told = await connecting.disconnect(services, visitor.user_id, _author(visitor), services.clock())
+    told = await connecting.disconnect(services, visitor.user_id, visitor.author, services.clock())
     response = see_other("/me?said=" + ("disconnected" if told else "untold"))
     forget_cookie(request, response)
     return response
@@ -149,11 +154,12 @@ async def ask_delete(request: web.Request) -> web.Response:
     if visitor is None:
         return see_other("/me")
     services = request.app[SERVICES]
-    count = await services.store.marks_of(visitor.platform, visitor.user_id) or 0
+    count = await own.marks_of(services.store, visitor.platform, visitor.user_id) or 0
     saved = await saves_of(services.store, visitor.platform, visitor.user_id)
-    connected = await connecting.is_connected(services, _author(visitor))
+    connected = await connecting.is_connected(services, visitor.author)
+    accounts = await accounts_of(request, visitor)
     return await personal_page(
-        request, "me_delete.html", visitor=visitor, count=count, saves=saved, connected=connected
+        request, "me_delete.html", visitor=visitor, count=count, saves=saved, connected=connected, accounts=accounts
     )
 
 
@@ -164,14 +170,10 @@ async def delete(request: web.Request) -> web.Response:
     if visitor is None:
         return see_other("/me")
     services = request.app[SERVICES]
-    await forget(services, _author(visitor), services.clock())
+    await forget(services, visitor.author, services.clock())
     response = see_other("/me?said=forgotten")
     forget_cookie(request, response)
     return response
-
-
-def _author(visitor: WebSession) -> Author:
-    return Author(visitor.platform, visitor.user_id, visitor.display_name)
 
 
 async def _logins(request: web.Request, visitor: WebSession) -> list[LoginView]:
@@ -192,7 +194,7 @@ async def _settings(request: web.Request, visitor: WebSession) -> list[Field]:
 
 async def _channel(request: web.Request, visitor: WebSession) -> ChannelView | None:
     services = request.app[SERVICES]
-    found = await connecting.connection(services, _author(visitor))
+    found = await connecting.connection(services, visitor.author)
     channel = await services.store.channel(visitor.platform, visitor.user_id)
     if channel is None or found is None or found.state is State.DISCONNECTED:
         return None

@@ -1,6 +1,6 @@
 """What /metrics counts: numbers only, never a name, an id or an address in a label (API-5)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from aiohttp import web
@@ -39,6 +39,8 @@ class Metrics:
             "moments_web_closed_connections", "Sockets closed on the client", ["why"], registry=self.registry
         )
 
+        self._left_out = _LeftOut()
+        self.registry.register(self._left_out)
         self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def count(self, route: str, status: int, seconds: float) -> None:
@@ -57,6 +59,10 @@ class Metrics:
     def show_chat(self, stats: Callable[[], "ChatStats"]) -> None:
         """Show what became of the replies to a chat, as it is whenever somebody asks."""
         self.registry.register(_Said(stats))
+
+    def show_left_out(self, platform: str, counts: Mapping[str, int]) -> None:
+        """Show how many of a platform's events could not be read, all kinds together, as it is whenever asked."""
+        self._left_out.of[platform] = counts
 
     def text(self) -> bytes:
         """Everything, in the Prometheus text format."""
@@ -97,6 +103,18 @@ class _Said(Collector):
         yield CounterMetricFamily("moments_replies_dropped", "Replies given up; their marks are kept", stats.dropped)
         yield CounterMetricFamily("moments_replies_summed_up", "Marks answered together", stats.summed_up)
         yield CounterMetricFamily("moments_replies_refused", "Replies the platform did not show", stats.refused)
+
+
+class _LeftOut(Collector):
+    def __init__(self) -> None:
+        self.of: dict[str, Mapping[str, int]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Counters the platforms keep themselves."""
+        shown = CounterMetricFamily("moments_events_left_out", "Events that could not be read", labels=["platform"])
+        for platform, counts in self.of.items():
+            shown.add_metric([platform], sum(counts.values()))
+        yield shown
 
 
 METRICS = web.AppKey("metrics", Metrics)

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
 from moments.errors import MomentsError, NotAllowed, NotFound, ProviderError, Refusal, StoreError, UsageError
-from web_export import clients
+from web_export import clients, words
 from web_export.access_log import route_of
 from web_export.csrf import check_forgery
 from web_export.finishing import finish_changes
@@ -105,7 +105,8 @@ def _of_ours(request: web.Request, error: MomentsError) -> Problem:
             return Problem(503, "The store cannot answer now. Try again in a moment.", {hdrs.RETRY_AFTER: "5"})
         case ProviderError():
             log.warning("a service failed a request", route=route_of(request), error=sentence)
-            return Problem(502, "Twitch did not answer as it should. Nothing was changed; try again in a minute.")
+            who = words.platform(request.match_info.get("provider", "twitch"))
+            return Problem(502, f"{who} did not answer as it should. Nothing was changed; try again in a minute.")
     return Problem(500, sentence)
 
 

@@ -14,7 +14,8 @@ from moments.live import Author
 from moments.people import Role
 from moments.timecodes import LONGEST_SHIFT
 from storage import Transaction, all_marks
-from web_export.desk import Desk, choices, desk_view
+from web_export import words
+from web_export.desk import Desk, choices, desk_view, goes_on
 from web_export.digest import TOTALS
 from web_export.headers import PRIVATE
 from web_export.keys import SERVICES
@@ -22,6 +23,7 @@ from web_export.oauth import see_other
 from web_export.personal import personal_page
 from web_export.positions import parse_position
 from web_export.visitors import viewer_of
+from web_export.ways import TWITCH, ways
 
 HOURS = {"24": "a day", "168": "a week"}
 """How long a link made here may open its session."""
@@ -46,10 +48,10 @@ routes = web.RouteTableDef()
 async def page(request: web.Request) -> web.Response:
     """All about one session; the way in for whoever is not logged in, the same whatever the address says (AZ-6)."""
     if await viewer_of(request) is None:
-        return await _ask_twitch(request, "moderate_login.html", 200)
+        return await _ask(request, "moderate_login.html", 200)
     desk = await _desk(request, act=False)
     if desk is None:
-        return await _ask_twitch(request, "moderate_none.html", 404)
+        return await _ask(request, "moderate_none.html", 404)
     services, here = request.app[SERVICES], request.query.get("before")
     before = parse_position(here, _NO_PLACE)
     view = await desk_view(services, desk, await request.app[TOTALS].of(desk.session), before, here or "")
@@ -71,10 +73,10 @@ def _act(path: str) -> Callable[[Act], Act]:
             if await viewer_of(request) is None:
                 return see_other(_own_path(request))
             if await _desk(request, act=False) is None:
-                return await _ask_twitch(request, "moderate_none.html", 404)
+                return await _ask(request, "moderate_none.html", 404)
             desk = await _desk(request, act=True)
             if desk is None:
-                return await _ask_twitch(request, "moderate_again.html", 403)
+                return await _ask(request, "moderate_again.html", 403, TWITCH)
             done = await act(request, desk)
             return done if isinstance(done, web.Response) else see_other(await _back(request, done))
 
@@ -151,7 +153,7 @@ async def unblock(request: web.Request, desk: Desk) -> str:
 async def link(request: web.Request, desk: Desk) -> web.Response:
     """A signed link, shown once: only its own words open anything, and they are kept nowhere."""
     services, session, by = request.app[SERVICES], desk.session, account_of(desk.viewer)
-    if not await private_links.may_issue(services.store, session.channel, by):
+    if not await private_links.may_issue(services, session.channel, by):
         raise NotAllowed("Only the streamer, and moderators they named, can give links.")
     hours = str((await request.post()).get("hours", ""))
     if hours not in HOURS:
@@ -184,8 +186,7 @@ async def _give(request: web.Request, desk: Desk, command: str, text: str, *, us
     in chat.
     """
     services, channel = request.app[SERVICES], desk.session.channel
-    newest = await services.store.newest_session(channel.platform, channel.platform_id)
-    if newest is None or newest.id != desk.session.id:
+    if not await goes_on(services.store, desk.session):
         raise Refusal(_MOVED_ON)
     try:
         await give(services, desk.viewer, desk.role, channel, command, text)
@@ -207,9 +208,12 @@ async def _desk(request: web.Request, *, act: bool) -> Desk | None:
     return Desk(session, viewer, role) if role >= Role.MODERATOR else None
 
 
-async def _ask_twitch(request: web.Request, template: str, status: int) -> web.Response:
-    """One link to a login that asks Twitch what somebody moderates, and leads back here."""
-    response = await _personal(request, template, back_to=_own_path(request))
+async def _ask(request: web.Request, template: str, status: int, *providers: str) -> web.Response:
+    """Links to logins that lead back here, with these providers, else with all there are; Twitch is asked what
+    somebody moderates, too.
+    """
+    there = {provider: words.platform(provider) for provider in providers or ways(request.app[SERVICES])}
+    response = await _personal(request, template, ways=there, back_to=_own_path(request))
     response.set_status(status)
     return response
 

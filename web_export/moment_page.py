@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from aiohttp import ETag, hdrs, web
 
+from commands.recorded import saved_by
 from commands.shown import Shown, link_only, places, shown
 from moments.errors import NotFound
 from moments.ranges import Range, range_words
 from moments.saves import Part
-from moments.wording import counted
 from storage import popularity, public_saves, saves
 from storage.popularity import Words
 from storage.saves import Moment
@@ -176,8 +176,3 @@ def _summary(recording: Shown, part: str, people: int, note: str) -> str:
     said = f"“{note}” · " if note else ""
     by = f" by {recording.by_line}" if recording.by_line else ""
     return f"{said}{part} of {recording.title}{by}. {saved_by(people)}."[:200]
-
-
-def saved_by(people: int) -> str:
-    """`Saved by 64 people`."""
-    return f"Saved by {counted(people, 'person')}"

@@ -9,7 +9,6 @@ from aiohttp import web
 from commands.recorded import my_moments
 from commands.shown import service_name
 from moments.errors import UsageError
-from moments.live import Author
 from moments.ranges import Range, range_words
 from moments.wording import ago
 from storage import Transaction, saves
@@ -38,6 +37,8 @@ class OwnView:
     only_mine: str
     beyond: bool
     when: str
+    message_url: str
+    """The chat message its link was taken from; empty for most."""
 
 
 class OwnList(NamedTuple):
@@ -58,7 +59,8 @@ async def list_page(request: web.Request) -> web.Response:
         raise UsageError(_NO_PLACE)
     before = int(word) if word is not None else None
     mine = await own_list(request, visitor, before=before, limit=A_PAGE)
-    return await personal_page(request, "me_moments.html", mine=mine, newest=before is None)
+    platform = visitor.platform
+    return await personal_page(request, "me_moments.html", mine=mine, newest=before is None, platform=platform)
 
 
 @routes.post("/me/moments/{moment}/delete")
@@ -68,7 +70,7 @@ async def delete(request: web.Request) -> web.Response:
     if visitor is None:
         return see_other("/me")
     services, moment = request.app[SERVICES], request.match_info["moment"]
-    author, now = Author(visitor.platform, visitor.user_id, visitor.display_name), services.clock()
+    author, now = visitor.author, services.clock()
 
     async def job(transaction: Transaction) -> bool:
         return await saves.delete(transaction, author, moment, now)
@@ -82,7 +84,7 @@ async def own_list(
 ) -> OwnList:
     """The newest of somebody's own, from a place on."""
     services = request.app[SERVICES]
-    author = Author(visitor.platform, visitor.user_id, visitor.display_name)
+    author = visitor.author
     found = await my_moments(services, author, before, limit)
     now = services.clock()
     titles = {(each.provider, each.media_id): _named(each) for each in found.moments} | found.titles
@@ -96,6 +98,7 @@ async def own_list(
                 _only_mine(each),
                 each.beyond,
                 ago(each.created_at, now),
+                each.message_url,
             )
             for each in found.moments
         ),

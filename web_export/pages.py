@@ -63,9 +63,8 @@ async def home(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     live = [await _card(request, session) for session in await services.store.live_sessions(LIVE_CARDS)]
     recent = await _heads(request, await services.store.ended_sessions(RECENT_SESSIONS))
-    body = render(
-        "home.html", live=live, recent=recent, saved=await newest_moments(request), twitch=services.twitch is not None
-    )
+    twitch, discord, saved = services.twitch is not None, services.guilds is not None, await newest_moments(request)
+    body = render("home.html", live=live, recent=recent, saved=saved, twitch=twitch, discord=discord)
     return html_response(body, cache=SHARED_CACHE)
 
 

@@ -14,7 +14,7 @@ from web_export.links import has_link
 from web_export.views import is_public
 from web_export.visitors import look_again, viewer_of
 
-NO_SESSION = "There is no session here. Check the link, or ask in chat with !clips."
+NO_SESSION = "There is no session here. Check the link, or ask in chat with !clips (/clips on Discord)."
 
 
 async def readable_session(request: web.Request, word: str, *, file: str = "", refusal: str = NO_SESSION) -> Session:

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from commands import recorded
-from commands.pasted import read_link, read_range
+from commands.pasted import find_own, read_link, read_range
 from commands.shown import places, shown
 from moments.errors import NotFound, Refusal, Repeated, UsageError
 from moments.live import Author
@@ -89,7 +89,7 @@ async def saved(request: web.Request) -> web.Response:
 
 async def _part(request: web.Request) -> Asked:
     url, typed = _url(request), once(request, "range") or ""
-    found = recognise(url)
+    found = None if find_own(request.app[SERVICES].public_url, url) else recognise(url)
     link = found if isinstance(found, Link) else await read_link(request.app[SERVICES], url, client_of(request))
     part, _ = read_range(link, typed)
     asked = Asked(link.provider, link.media_id, part.start_seconds, part.end_seconds)

@@ -61,7 +61,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     templates.globals.update(static_url=static_url, counted=counted)
-    templates.filters.update(compact=words.compact)
+    templates.filters.update(compact=words.compact, typed=words.typed)
     return templates
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
+from commands.recorded import saved_by
 from commands.shown import Place, Shown, shown
 from moments.errors import NotFound
 from moments.ranges import Range, range_words
@@ -15,7 +16,7 @@ from web_export import words
 from web_export.credits import Credits, credits_of
 from web_export.heat import Heat, draw
 from web_export.keys import SERVICES
-from web_export.moment_page import NoteView, kept_page, saved_by, tagged
+from web_export.moment_page import NoteView, kept_page, tagged
 from web_export.recorded_api import PUBLIC_ID, WORDS_CACHE
 from web_export.render import html_response, render
 from web_export.tallies import TALLIES

@@ -18,9 +18,9 @@ from web_export.formats import FORMATS
 from web_export.formats.edl import MOST_EVENTS
 from web_export.formats.format import Format
 from web_export.formats.options import FRAME_RATES
-from web_export.oauth import PROVIDER
 from web_export.positions import position_of
 from web_export.timeline import Timeline, timeline
+from web_export.ways import DISCORD, TWITCH
 
 STATE_WORDS = {Status.ACTIVE: "Live", Status.PAUSED: "Paused", Status.ENDED: "Ended"}
 CARD_BARS = 60
@@ -203,7 +203,7 @@ def session_view(
         marks_a_part=MOST_EVENTS,
         frame_rates=tuple(FRAME_RATES),
         position=position,
-        has_desk=session.channel.platform == PROVIDER,
+        has_desk=session.channel.platform in (TWITCH, DISCORD),
         last_number=max([totals.marks, *(mark.number for mark in listed)]),
         summary=_summary(described),
     )

@@ -3,7 +3,6 @@
 Only private pages ask for it. A public page is the same for everyone and never looks at a cookie (API-1).
 """
 
-import hashlib
 import re
 import secrets
 from datetime import datetime, timedelta
@@ -16,7 +15,8 @@ from aiohttp import web
 from commands.authority import Viewer
 from moments.errors import StoreError
 from storage import Transaction, web_sessions
-from storage.purge import LOGIN_IDLE, LOGIN_LONGEST
+from storage.keys import digest_of
+from storage.retention import LOGIN_IDLE, LOGIN_LONGEST
 from storage.web_sessions import WebSession
 from web_export.keys import SERVICES
 
@@ -35,18 +35,22 @@ class Cookie(NamedTuple):
     secret: str
 
 
-def cookie_name(request: web.Request, what: str = "moments") -> str:
-    """The cookie's name: on https one that no other host, and no plain page, can set for us."""
-    return f"__Host-{what}" if _is_https(request) else what
+def cookie_name(request: web.Request, what: str = "moments", path: str = "/") -> str:
+    """The cookie's name: on https one that no plain page, and where it is for all paths no other host, can set."""
+    if not _is_https(request):
+        return what
+    return f"__Host-{what}" if path == "/" else f"__Secure-{what}"  # browsers take the first for no other path
 
 
-def set_cookie(request: web.Request, response: web.StreamResponse, what: str, value: str, lasts: timedelta) -> None:
+def set_cookie(
+    request: web.Request, response: web.StreamResponse, what: str, value: str, lasts: timedelta, path: str = "/"
+) -> None:
     """Give the browser a cookie that no script reads and no other site's form sends."""
     response.set_cookie(
-        cookie_name(request, what),
+        cookie_name(request, what, path),
         value,
         max_age=int(lasts.total_seconds()),
-        path="/",
+        path=path,
         secure=_is_https(request),
         httponly=True,
         samesite="Lax",
@@ -88,7 +92,7 @@ async def let_in(request: web.Request, response: web.StreamResponse, who: Viewer
     store, now = request.app[SERVICES].store, request.app[SERVICES].clock()
     before, cookie = await visitor_of(request), Cookie(secrets.token_urlsafe(16), secrets.token_urlsafe(32))
     session = WebSession(
-        *(cookie.id, _digest(cookie.secret), who.platform, who.user_id, who.display_name, now, now),
+        *(cookie.id, digest_of(cookie.secret), who.platform, who.user_id, who.display_name, now, now),
         moderates=who.moderates,
         moderates_at=who.moderates_at,
     )
@@ -135,7 +139,7 @@ def is_over(session: WebSession, now: datetime) -> bool:
 async def _look_up(request: web.Request) -> WebSession | None:
     cookie, services = cookie_of(request), request.app[SERVICES]
     found = await web_sessions.find(services.store, cookie.id) if cookie else None
-    if cookie is None or found is None or not compare_digest(found.secret_digest, _digest(cookie.secret)):
+    if cookie is None or found is None or not compare_digest(found.secret_digest, digest_of(cookie.secret)):
         return None
     now = services.clock()
     if is_over(found, now):
@@ -153,10 +157,6 @@ async def _note_seen(request: web.Request, session_id: str, now: datetime) -> No
         await request.app[SERVICES].store.run(job, message=None, now=now)
     except StoreError as error:  # no reason to keep the page from whoever may read it
         log.warning("that a login was used could not be noted", error=str(error))
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _is_https(request: web.Request) -> bool:

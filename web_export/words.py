@@ -38,6 +38,11 @@ def day(moment: datetime) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+def typed(command: str, platform_or_name: str) -> str:
+    """A command as it is typed on a platform: `!clip`, on Discord `/clip`."""
+    return f"{'/' if platform_or_name.lower() == 'discord' else '!'}{command}"
+
+
 def platform(name: str) -> str:
     """A platform as people call it; empty for the console, which is where the reader sits."""
     if name == "console":

@@ -1,13 +1,13 @@
 """One attempt at being connected: the conduit, its client, its subscriptions, and a look at its health from outside."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from bot.settings import TwitchSettings
+from bot.tasks import set_within, together
 from bot.twitch.adapter import LINGER_SECONDS, TwitchClient
 from bot.twitch.intake import Intake
 from bot.twitch.shards import OPENING_SECONDS, PATIENCE_SECONDS
@@ -249,27 +249,3 @@ class Connection:
                 _log.warning("what is on the air could not be found out yet", error=str(error))
                 self._deaf.set()
                 await asyncio.sleep(self._pace.look)
-
-
-async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event at most so long, and clear it; whether it was set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    event.clear()
-    return True
-
-
-async def together(*work: Coroutine[Any, Any, None]) -> None:
-    """Run until the first of them ends, then end the others; raises what that one raised."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

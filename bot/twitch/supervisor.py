@@ -1,19 +1,19 @@
 """Keeps Twitch running: a fresh client per attempt, health from outside, and no end but being cancelled."""
 
 import asyncio
-import random
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
 from twitchio.exceptions import WebsocketConnectionException
 
+from bot.attempts import State, States, again_and_again, named
+from bot.lock import PlatformLock
 from bot.settings import TwitchSettings
-from bot.twitch.connection import USUAL, Connection, Pace, Unhealthy, set_within, together
+from bot.tasks import set_within, together
+from bot.twitch.connection import USUAL, Connection, Pace, Unhealthy
 from bot.twitch.events import use_cases
 from bot.twitch.intake import Hearer, Intake, Mouth, Use
-from bot.twitch.lock import TwitchLock
 from bot.twitch.subscriptions import BotNotAuthorised
 from commands import connecting, streams
 from commands.services import Services
@@ -32,8 +32,6 @@ PLATFORM = "twitch"
 
 WAITING = "waiting for authorisation"
 CONNECTING = "connecting"
-ELSEWHERE = "another process runs Twitch"
-NO_LOCK = "down: the lock file beside the database cannot be used"
 
 _log = structlog.get_logger("twitch")
 
@@ -43,13 +41,6 @@ class Outbox(Mouth, Protocol):
 
     async def drain(self, seconds: float) -> None:
         """Say what may still be said within so many seconds, then end."""
-
-
-class States(Protocol):
-    """What /readyz tells of each platform."""
-
-    def set(self, platform: str, state: str) -> None:
-        """Note a platform's new state."""
 
 
 class Supervisor:
@@ -66,43 +57,23 @@ class Supervisor:
         ask: Callable[[], Awaitable[None]],
     ) -> None:
         self._services, self._api, self._settings, self._intake = services, api, settings, intake
-        self._states, self._pace, self._ask = states, pace, ask
-        self._state = ""
+        self._say, self._pace, self._ask = State(states, PLATFORM).say, pace, ask
         self._asked = False
 
-    async def run(self, lock: TwitchLock) -> None:
+    async def run(self, lock: PlatformLock) -> None:
         """Wait until this process is the only one, then stay connected and end what is overdue."""
-        await self._alone(lock)
-        await together(self._attempts(), self._end_overdue())
+        await lock.wait(self._say, self._pace.lock)
+        await together(again_and_again(self._attempt, self._failed, self._pace), self._end_overdue())
 
-    async def _alone(self, lock: TwitchLock) -> None:
-        while True:
-            try:
-                if lock.take():
-                    return
-                self._say(ELSEWHERE)
-            except OSError as error:
-                if self._state != NO_LOCK:
-                    _log.warning("the lock file of Twitch cannot be used; trying again", error=str(error))
-                self._say(NO_LOCK)
-            await asyncio.sleep(self._pace.lock)
+    async def _attempt(self) -> None:
+        await self._authorised()
+        self._say(CONNECTING)
+        await Connection(self._services, self._api, self._settings, self._intake, self._pace, self._say).run()
 
-    async def _attempts(self) -> None:
-        clock = asyncio.get_running_loop().time
-        pause = self._pace.first_pause
-        while True:
-            began = clock()
-            try:
-                await self._authorised()
-                await self._attempt()
-            except Exception as error:
-                self._say(f"down: {sentence(error)}")
-                # Never the text of what twitchio and aiohttp raise: it may hold a URL (LOG-3).
-                _log.warning("Twitch is down; trying again", why=sentence(error), error=_named(error))
-            if clock() - began >= self._pace.healthy_for:
-                pause = self._pace.first_pause
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 -- jitter is no secret
-            pause = min(2 * pause, self._pace.longest_pause)
+    def _failed(self, error: Exception) -> None:
+        self._say(f"down: {sentence(error)}")
+        # Never the text of what twitchio and aiohttp raise: it may hold a URL (LOG-3).
+        _log.warning("Twitch is down; trying again", why=sentence(error), error=named(error))
 
     async def _authorised(self) -> None:
         while not await connecting.bot_is_authorised(self._services):
@@ -113,10 +84,6 @@ class Supervisor:
             await set_within(self._services.changed, self._pace.authorised)
         self._asked = False
 
-    async def _attempt(self) -> None:
-        self._say(CONNECTING)
-        await Connection(self._services, self._api, self._settings, self._intake, self._pace, self._say).run()
-
     async def _end_overdue(self) -> None:
         while True:
             try:
@@ -126,11 +93,6 @@ class Supervisor:
             except Exception:
                 _log.exception("a stream's session could not be ended")
             await asyncio.sleep(self._pace.overdue)
-
-    def _say(self, state: str) -> None:
-        if state != self._state:
-            self._state = state
-            self._states.set(PLATFORM, state)
 
 
 async def run_twitch(
@@ -158,7 +120,7 @@ async def run_twitch(
         settings.bot_id,
         resubscribe=services.changed.set,
     )
-    lock = TwitchLock(services.store.path)
+    lock = PlatformLock(services.store.path, PLATFORM)
     try:
         await Supervisor(services, services.twitch, settings, intake, states, pace, ask).run(lock)
     finally:
@@ -188,9 +150,3 @@ def sentence(error: Exception) -> str:
             return "Twitch's events cannot be reached"
         case _:
             return f"something broke on our side ({type(error).__name__})"
-
-
-def _named(error: Exception) -> str:
-    """An error without its text: what it is, and where it was raised."""
-    raised = traceback.extract_tb(error.__traceback__)[-1:]
-    return " ".join([type(error).__name__, *(f"{frame.filename}:{frame.lineno}" for frame in raised)])

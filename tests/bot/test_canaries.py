@@ -19,6 +19,7 @@ NOBODY_THERE = {
     "MOMENTS_TWITCH_AUTH_URL": "http://127.0.0.1:9",
     "MOMENTS_TWITCH_EVENTSUB_URL": "ws://127.0.0.1:9",
     "MOMENTS_SPOTIFY_CLIENT_ID": "client",
+    "MOMENTS_DISCORD_APPLICATION_ID": "1",
 }
 """A Twitch that is down."""
 
@@ -110,6 +111,7 @@ def test_LOG_1_a_search_for_nothing_proves_nothing(canaries: Canaries) -> None:
 
 def test_LOG_1_every_secret_setting_is_filled(hidden: dict[str, str]) -> None:
     assert set(hidden) == {
+        *("MOMENTS_DISCORD_TOKEN", "MOMENTS_DISCORD_CLIENT_SECRET"),
         *("MOMENTS_SECRET_KEY", "MOMENTS_METRICS_TOKEN", "MOMENTS_TWITCH_CLIENT_SECRET"),
         *("MOMENTS_YOUTUBE_API_KEY", "MOMENTS_SPOTIFY_CLIENT_SECRET"),
     }

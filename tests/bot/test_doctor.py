@@ -172,6 +172,17 @@ async def test_twitch_asks_for_https_of_who_uses_it_from_elsewhere(settings: dic
     assert "twitch: nobody can log in" not in (await findings(**settings))[1]
 
 
+async def test_without_discord_it_says_so_and_with_it_where_servers_let_the_bot_in() -> None:
+    await installed()
+    token = {"discord_token": "t" * 40}
+    login = {"discord_application_id": "42", "discord_client_secret": "s" * 20}
+    assert "ok    discord: not set up" in (await findings())[1]
+    assert "MOMENTS_DISCORD_APPLICATION_ID" in (await findings(**token))[1]
+    _, text = await findings(**token, **login)
+    assert "https://discord.com/oauth2/authorize?client_id=42&scope=bot+applications.commands&permissions=19456" in text
+    assert "t" * 40 not in text
+
+
 async def test_without_twitch_it_says_so_in_one_line() -> None:
     await installed()
     assert "ok    twitch: not set up" in (await findings())[1]

@@ -243,6 +243,7 @@ async def scene(log_format: str, canaries: Canaries) -> AsyncIterator[tuple[Fake
                 "MOMENTS_TWITCH_AUTH_URL": twitch.auth_url,
                 "MOMENTS_TWITCH_EVENTSUB_URL": twitch.eventsub_url,
                 "MOMENTS_SPOTIFY_CLIENT_ID": "client",
+                "MOMENTS_DISCORD_APPLICATION_ID": "1",
                 "MOMENTS_LOG_FORMAT": log_format,
                 "MOMENTS_LOG_LEVEL": "debug",
             },

@@ -42,8 +42,8 @@ SETTINGS = {
     "unmoderator": "!setup unmoderator ann",
     "links": "!setup links revoke",
 }
-ELSEWHERE = {"markers", "clips", "blocked"}
-"""Only on Twitch (test_setup.py), and a mere question."""
+ELSEWHERE = {"markers", "clips", "blocked", "join", "feed"}
+"""Only on Twitch (test_setup.py), a mere question, and only in Discord (test_joining.py, test_posting.py)."""
 
 
 async def rows(chat: Chat) -> list[audit.Entry]:

@@ -33,9 +33,9 @@ PUBLIC_URL = "http://localhost:8080"
 ROOM = Place("twitch", "4242", "Nightowl")
 
 OUR_FIRST_WORD = re.compile(
-    r"(?:A|All|Already|Best|Download|Downloads|Ended|Forgotten|Marked|Marks|Minutes|Moment|Moments|Most|Moved"
+    r"(?:A|All|Already|Best|Download|Downloads|Ended|Forgotten|Linked|Marked|Marks|Minutes|Moment|Moments|Most|Moved"
     r"|Nobody|Not|Now|Only|Paste|Paused|Put|Removed|Resumed|Running|Saved|Say|Short|Started|That|The|There|This|Times"
-    r"|Type|Use|Write|You|Your|YouTube)\b|#[0-9]+ "
+    r"|Type|Unlinked|Use|Write|You|Your|YouTube)\b|#[0-9]+ "
     # The contract's own sentence; a quotation mark begins no command.
     r"|\u2068?\".*\"\u2069? (?:started|ended) ",
 )
@@ -359,7 +359,7 @@ async def test_none_answers_nothing_but_setup_and_what_must_be_asked_twice(room:
         for text in (f"!moments {command}", f"!moments {command} 1", f"!moments {command} nonsense"):
             if await hear(room, text, Role.BROADCASTER):
                 answered.add(NAMES[command].name)
-    assert answered == {"forgetme", "setup"} & {command.name for command in NAMES.values()}
+    assert answered == {"forgetme", "link", "setup", "unlink"} & {command.name for command in NAMES.values()}
 
 
 @pytest.mark.parametrize("name", sorted({"help", "link", "profile", "export"} & NAMES.keys()))
@@ -372,8 +372,8 @@ async def test_words_other_bots_answer_to_are_left_to_them_until_switched_on(roo
 
 async def test_commands_are_named_by_words_that_are_answered_here(room: Chat) -> None:
     listed = (
-        "unclip, !adjust, !renote, !session, !clips, !moments export, !moment, !saved, !best, !mymoments, !forgetme,"
-        " !moments help"
+        "unclip, !adjust, !renote, !session, !clips, !moments export, !moment, !saved, !best, !mymoments,"
+        " !moments link, !unlink, !forgetme, !moments help"
     )
     assert await says(room, "!moments help") == (
         f"You can type: !clip, !{listed}. For more about one: !moments help clip"
@@ -383,9 +383,9 @@ async def test_commands_are_named_by_words_that_are_answered_here(room: Chat) ->
     room.platform = replace(TWITCH, answers_unknown=True)
     room.passes(31)
     assert await says(room, "!lcip") == unknown
-    assert (await says(room, "!moments help export")).startswith("Type !moments export [format] — ")
+    assert (await says(room, "!moments help export")).startswith("Type !moments export [format] [session] — ")
     await hear(room, "!setup export on", Role.BROADCASTER)
-    assert (await says(room, "!moments help export")).startswith("Type !export [format] — ")
+    assert (await says(room, "!moments help export")).startswith("Type !export [format] [session] — ")
     assert listed.replace("moments export", "export") in await says(room, "!moments help")
 
 

@@ -21,6 +21,9 @@ FREE_TEXT: dict[str, Callable[[str], str]] = {
     "game": clean_name,
     "login": clean_name,
     "by_line": clean_name,
+    "guild_name": clean_name,
+    "channel_name": clean_name,
+    "requested_name": clean_name,
 }
 KEYS_AND_WORDS_OF_OURS = {
     "platform",
@@ -56,6 +59,9 @@ KEYS_AND_WORDS_OF_OURS = {
     # What was cleaned where it was typed, put together into a sentence of ours.
     *("target", "before", "after"),
     *("media_id", "kind", "origin", "live", "isrc", "links", "regions_allowed", "regions_blocked"),
+    *("other_platform", "other_user_id", "by_platform", "by_user_id"),
+    # Discord's own ids, and what is built from them.
+    *("discord_channel", "guild_id", "code_digest", "message_url", "mode", "set_by", "trouble", "save_id"),
     *("method", "evidence", "asked_by", "undone_by", "answer", "answered_by"),
 }
 

@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,16 +13,17 @@ from hypothesis import strategies as st
 
 from commands.access import LOWEST_ROLE, LOWEST_ROLE_TO_PRESS, may
 from commands.dispatch import Dispatcher
-from commands.model import Platform
+from commands.model import Guild, Heard, Platform
 from commands.registry import COMMANDS, NAMES, PRESSES
+from moments.live import Author, Place
 from moments.people import Role
-from tests.chat import Chat, open_chat
+from tests.chat import CONSOLE, Chat, open_chat
 
 
 def test_every_command_has_help_a_row_and_names_of_its_own() -> None:
     assert set(COMMANDS) == set(LOWEST_ROLE)
     assert set(PRESSES) == set(LOWEST_ROLE_TO_PRESS)
-    assert list(COMMANDS)[:1] == ["clip"]
+    assert next(iter(LOWEST_ROLE)) == "clip"
     for command in COMMANDS.values():
         assert command.help.endswith(".")
         assert NAMES[command.name] is command
@@ -76,6 +78,32 @@ async def test_help_lists_what_the_caller_may_use(live: Chat) -> None:
     assert "pause" in await live.says("<@sable> !help")
     assert (await live.says("<rook> !help !ts")).startswith("Type !clip [−N] [note] — Mark the moment")
     assert await live.says("<rook> !help nonsense") == "There is no such command. Type !help for the list."
+
+
+@pytest.mark.parametrize(
+    "where", [{"private": True}, {"guild": Guild("1", "Owls", may_manage=True, has_bot=False)}], ids=["dm", "no bot"]
+)
+async def test_help_lists_only_what_can_be_used_where_it_is_asked_for(chat: Chat, where: dict[str, Any]) -> None:
+    author, room = Author("discord", "77", "Sable"), Place("discord", "7001", "Owls")
+    heard = Heard(replace(CONSOLE, prefix="/"), room, author, Role.VIEWER, "/help", chat.watch.now)
+    there, here = await chat.dispatcher.hear(heard._replace(**where)), await chat.dispatcher.hear(heard)
+    assert there is not None
+    assert here is not None
+    assert there.text == (
+        "You can type: /moment, /saved, /best, /mymoments, /link, /unlink, /forgetme, /help. For more about one:"
+        " /help moment"
+    )
+    assert "/clip, " in here.text
+    assert here.text.endswith("/help clip")
+    found = await chat.dispatcher.hear(heard._replace(text="help", options={"about": "mark"}))
+    assert found is not None
+    assert found.text == (
+        "Type /clip — Mark the moment that just happened. Its fields are back: how many seconds ago, at most 600; "
+        "note: what happened, in your words."
+    )
+    none = await chat.dispatcher.hear(heard._replace(text="help", options={"about": "unlink"}))
+    assert none is not None
+    assert none.text == "Type /unlink — Part this account from your others again."
 
 
 async def test_export_and_clips_link_the_session(live: Chat) -> None:

@@ -1,5 +1,6 @@
 """Being forgotten: asked once, done at the second word, everywhere at once."""
 
+from storage import own
 from tests.chat import Chat
 
 
@@ -15,6 +16,14 @@ async def test_forgetting_needs_two_words_within_a_minute(live: Chat) -> None:
     assert await live.says("<rook> !forgetme") == "There is nothing of yours here."
 
 
+async def test_what_somebody_has_none_of_is_not_counted(live: Chat) -> None:
+    await live.says("<rook> !clip one")
+    await live.says("<rook> !unclip")
+    asked = await live.says("<rook> !forgetme")
+    assert asked.startswith("This deletes what we know of you everywhere, for good. Type")
+    assert await live.says("<rook> !forgetme") == "Forgotten: 1 account is gone."
+
+
 async def test_nothing_of_the_forgotten_is_left_and_counts_follow(live: Chat) -> None:
     await live.says("<rook> !clip my words", message_id="m1")
     assert (await live.says("<mika> !clip")).endswith("2 people within 15 s")
@@ -27,7 +36,7 @@ async def test_nothing_of_the_forgotten_is_left_and_counts_follow(live: Chat) ->
     assert (await live.says("<juno> !clip")).endswith("2 people within 15 s")
     assert await live.says("<rook> !clip my words", message_id="m1") == ""
     raw = live.store.path.read_bytes() + live.store.path.with_name("moments.db-wal").read_bytes()
-    assert b"rook" not in raw.replace(b"'rook'", b"") or await live.store.marks_of("console", "rook") is None
+    assert b"rook" not in raw.replace(b"'rook'", b"") or await own.marks_of(live.store, "console", "rook") is None
 
 
 async def test_marks_of_the_same_batch_made_after_forgetting_stay(live: Chat) -> None:

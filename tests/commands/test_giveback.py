@@ -144,7 +144,7 @@ async def test_AZ_1_a_viewer_promotes_nothing(crowd: Recorded) -> None:
 
 async def test_where_clips_are_off_none_is_made(crowd: Recorded) -> None:
     await choose(crowd, promote=False)
-    assert await crowd.says("!promote #2") == "Clips are off here. The streamer turns them on with !setup clips on."
+    assert await crowd.says("!promote #2") == giveback.OFF
     assert await crowd.says("!setup clips on") == "Now: clips on."
     assert (await crowd.says("!promote #2")).startswith("Clip of #2")
 

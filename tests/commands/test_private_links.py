@@ -116,20 +116,20 @@ async def test_a_public_channel_is_linked_as_it_is(live: Chat) -> None:
     assert "/link/" not in await live.says("<~nightowl> !export csv")
 
 
-async def test_who_may_give_links_is_what_the_store_alone_can_tell(private: Chat) -> None:
+async def test_who_may_give_links_where_discord_is_not_asked_is_what_the_store_alone_can_tell(private: Chat) -> None:
     channel = await private.store.channel(*ROOM[:2])
     assert channel
     elsewhere = replace(channel, platform="twitch", platform_id="4242")
-    assert await private_links.may_issue(private.store, channel, Author("console", "anybody", ""))
-    assert await private_links.may_issue(private.store, elsewhere, Author("twitch", "4242", ""))
+    assert await private_links.may_issue(private.services, channel, Author("console", "anybody", ""))
+    assert await private_links.may_issue(private.services, elsewhere, Author("twitch", "4242", ""))
     for who in (Author("twitch", "1", ""), Author("console", "4242", ""), Author("discord", "4242", "")):
-        assert not await private_links.may_issue(private.store, elsewhere, who)
+        assert not await private_links.may_issue(private.services, elsewhere, who)
 
     async def name(transaction: Transaction) -> None:
         await named_moderators.name(transaction, channel, Author("twitch", "1", "rook"), private.watch.now)
 
     await private.store.run(name, message=None, now=private.watch.now)
-    assert await private_links.may_issue(private.store, elsewhere, Author("twitch", "1", ""))
+    assert await private_links.may_issue(private.services, elsewhere, Author("twitch", "1", ""))
 
 
 async def test_LINK_2_no_link_lasts_longer_than_a_week(private: Chat) -> None:

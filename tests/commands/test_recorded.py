@@ -163,8 +163,8 @@ async def test_three_people_on_two_platforms_and_three_services_saved_the_same_p
 async def test_forgetting_counts_saved_moments_and_says_so(chat: Chat) -> None:
     await chat.says(f"<rook> !moment {VIDEO} 0:45-1:00")
     asks = await chat.says("<rook> !forgetme")
-    assert asks.startswith("This deletes your 0 marks and 1 saved moment everywhere, for good.")
-    assert await chat.says("<rook> !forgetme") == "Forgotten: 0 marks, 1 saved moment and 1 account are gone."
+    assert asks.startswith("This deletes your 1 saved moment everywhere, for good.")
+    assert await chat.says("<rook> !forgetme") == "Forgotten: 1 saved moment and 1 account are gone."
     assert await chat.says(f"!saved {VIDEO} 0:45-1:00") != ""
     assert await chat.store.fetch("SELECT id FROM save") == []
 

@@ -248,7 +248,7 @@ async def test_ID_1_on_twitch_a_name_is_whoever_has_it_today(chat: Chat) -> None
     assert await named_moderators.is_named(chat.store, here.id, "twitch", "88")
     assert not await named_moderators.is_named(chat.store, here.id, "twitch", "77")
     users.down = True
-    assert (await said(chat, "<~nightowl> !setup moderator wren")).startswith("Twitch did not do that")
+    assert (await said(chat, "<~nightowl> !setup moderator wren")).startswith("The service did not do that")
     assert await said(chat, "<~nightowl> !setup unmoderator rook") == (
         'Now no longer a named moderator of this channel\'s pages: "Rook".'
     )

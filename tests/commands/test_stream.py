@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from storage import own
 from tests.chat import ROOM, Chat, open_chat
 
 
@@ -76,7 +77,7 @@ async def test_before_the_first_session_everything_says_so(chat: Chat, command: 
 
 async def test_a_refused_viewer_leaves_no_trace(chat: Chat, database: Path) -> None:
     await chat.says("<rook> !clip early")
-    assert await chat.store.marks_of("console", "rook") is None
+    assert await own.marks_of(chat.store, "console", "rook") is None
     assert await chat.store.channel(*ROOM[:2]) is None
 
 

@@ -13,7 +13,8 @@ from moments.grants import Grant
 from moments.live import Place
 from storage import Transaction, connections, credentials
 from storage.credentials import Vault
-from storage.purge import GRANT_UNUSED, Purged
+from storage.purge import Purged
+from storage.retention import GRANT_UNUSED
 from tests.chat import EVENING, KEYS, ROOM, Chat
 
 

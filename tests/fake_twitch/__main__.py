@@ -5,7 +5,7 @@ import asyncio
 
 from tests.fake_twitch.server import FakeTwitch
 
-CALLBACKS = ("/twitch/connect/callback", "/login/twitch/callback")
+CALLBACKS = ("/twitch/connect/callback", "/login/twitch/callback", "/me/link/twitch/callback")
 
 
 def settings(twitch: FakeTwitch, bot_id: str) -> list[str]:

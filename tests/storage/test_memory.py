@@ -98,6 +98,19 @@ async def read_again(step: Step) -> None:
     await step.transaction.let_channel_go(step.stream.place)
 
 
+async def link(step: Step) -> None:
+    mover, stays = [
+        await step.transaction.account(Author("console", user, user.title())) for user in (step.user, "ann")
+    ]
+    if mover.person_id != stays.person_id:
+        await step.transaction.move_account(mover, stays.person_id)
+
+
+async def unlink(step: Step) -> None:
+    account = await step.transaction.account(Author("console", step.user, step.user.title()))
+    await step.transaction.move_account(account, None)
+
+
 def choosing(**seconds: int) -> Callable[[Step], Awaitable[None]]:
     """A change of the channel's settings."""
 
@@ -110,7 +123,7 @@ def choosing(**seconds: int) -> Callable[[Step], Awaitable[None]]:
 
 
 JOBS = {
-    **{job.__name__: job for job in (unclip, hide, shift, hide_all, restore, bar, read_again)},
+    **{job.__name__: job for job in (unclip, hide, shift, hide_all, restore, bar, read_again, link, unlink)},
     "window 3": choosing(crowd_window_seconds=3),
     "window 30": choosing(crowd_window_seconds=30),
     "cooldown 2": choosing(cooldown_seconds=2),
@@ -179,6 +192,13 @@ async def assert_knows_what_it_would_read(store: Store, path: Path, at: int) -> 
 @example(steps=[("geralt", "clip", "ann", 1), ("geralt", "clip", "ben", 1), ("yen", "forget", "ann", 1)])
 @example(steps=[("geralt", "clip", "ann", 1), ("geralt", "unclip", "ann", 1), ("yen", "forget", "ann", 1)])
 @example(steps=[("geralt", "clip", "ann", 1), ("geralt", "window 3", "ann", 1), ("geralt", "clip", "ben", 9)])
+@example(
+    steps=[
+        *(("geralt", "clip", who, 20) for who in ("ann", "ben", "cid")),
+        ("geralt", "hide", "ben", 1),
+        ("geralt", "link", "ben", 1),
+    ]
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
 async def test_after_any_history_the_writer_knows_what_it_would_read(steps: list[tuple[str, str, str, int]]) -> None:
@@ -188,7 +208,7 @@ async def test_after_any_history_the_writer_knows_what_it_would_read(steps: list
             for name in CHANNELS:
                 await Stream(store, name).start()
             for channel, what, user, later in steps:
-                at += later if what != "start" else 20
+                at += later if what not in {"start", "link", "unlink"} else 20
                 try:
                     await act(Stream(store, channel), what, user, at)
                 except Refusal:
@@ -224,6 +244,58 @@ async def test_what_a_channel_chose_is_no_way_around_a_timeout(path: Path) -> No
             await stream.mark("ann", 19)  # typed before, and late
         await stream.forget("ann", 20)
         assert (await stream.mark("ann", 19)).mark.number == 1
+
+
+@pytest.mark.parametrize("what", ["link", "unlink"])
+async def test_AZ_5_linking_and_unlinking_are_no_way_around_a_cooldown_or_a_timeout(path: Path, what: str) -> None:
+    async with open_store(path, defaults=DEFAULTS) as store:
+        stream, other = [Stream(store, name) for name in CHANNELS]
+        await stream.start()
+        await other.start()
+        for user in ("ann", "ben"):
+            await stream.mark(user, 1)
+        await act(stream, "unlink", "cid", 1)
+        if what == "unlink":
+            await act(stream, "link", "ben", 1)
+
+        async def silence(transaction: Transaction) -> None:
+            (await transaction.live(stream.place)).silenced["console", "cid"] = BEGAN + timedelta(seconds=40)
+
+        await run(stream, silence)
+        await stream.mark("ben", 20)
+        await act(stream, what, "ben", 20)
+        for user in ("ann", "ben") if what == "link" else ("ben",):
+            with pytest.raises(TooFast):
+                await stream.mark(user, 21)
+        with pytest.raises(NotAllowed):
+            await stream.mark("cid", 39)  # typed before, and late
+        await assert_knows_what_it_would_read(store, path, 40)
+
+
+async def test_VOTE_3_a_newcomer_is_not_the_person_an_unlinked_account_became(path: Path) -> None:
+    async with open_store(path, defaults=DEFAULTS) as store:
+        stream = Stream(store)
+        await stream.start()
+        await stream.mark("ann", 1)
+        await act(stream, "unlink", "ann", 1)
+        assert (await stream.mark("ben", 1)).people == 2
+
+
+async def test_whoever_marks_in_the_transaction_that_links_them_is_counted_as_who_they_are_by_then(path: Path) -> None:
+    async with open_store(path, defaults=DEFAULTS) as store:
+        stream, other = [Stream(store, name) for name in CHANNELS]
+        await stream.start()
+        await other.start()
+        for user in ("ann", "ben"):
+            await stream.mark(user, 1)
+        linking, first = (
+            asyncio.create_task(act(stream, "link", "ben", 20)),
+            asyncio.create_task(stream.mark("ben", 20)),
+        )
+        marked = await stream.mark("cid", 20)
+        await linking
+        assert (await first).mark.person_id != marked.mark.person_id
+        await assert_knows_what_it_would_read(store, path, 40)
 
 
 async def test_what_is_known_of_one_session_is_not_taken_for_another(path: Path) -> None:
@@ -304,7 +376,10 @@ class Streams:
         return time.perf_counter() - started
 
 
-@pytest.mark.parametrize("what", ["a viewer of one channel is forgotten", "a viewer of all is forgotten", "let go"])
+@pytest.mark.parametrize(
+    "what",
+    ["a viewer of one channel is forgotten", "a viewer of all is forgotten", "let go", "a viewer of all is linked"],
+)
 async def test_RES_4_nobody_makes_all_channels_be_read_again(path: Path, what: str) -> None:
     async with open_store(path, defaults=DEFAULTS) as store:
         await Streams(store).start()
@@ -323,6 +398,8 @@ def happening(what: str, n: int) -> Callable[[Sequence[Stream]], Awaitable[None]
         if what == "let go":
             for stream in busy:
                 await let_go(stream)
+        elif what == "a viewer of all is linked":
+            await act(busy[0], "link", f"v{1000 + n}", 10)
         elif what == "a viewer of one channel is forgotten":
             await busy[0].mark(f"guest{n}", 10)
             await busy[0].forget(f"guest{n}", 10)

@@ -11,16 +11,8 @@ from moments.grants import Grant
 from storage import Change, Store, Transaction, credentials, open_store
 from storage._sqlite import to_microseconds
 from storage.credentials import Vault
-from storage.purge import (
-    API_DATA,
-    GRANT_UNUSED,
-    LOGIN_IDLE,
-    LOGIN_LONGEST,
-    RETENTION,
-    Purged,
-    drop_api_data,
-    purge,
-)
+from storage.purge import Purged, drop_api_data, purge
+from storage.retention import API_DATA, GRANT_UNUSED, LOGIN_IDLE, LOGIN_LONGEST, RETENTION
 from tests.stream import BEGAN, DEFAULTS, KEYS, Stream
 
 AT = to_microseconds(BEGAN)
@@ -47,6 +39,11 @@ _IMPERSONAL = {
     "barred": "channel_id",
     "named_moderator": "channel_id",
     "promotion": "session_id number state",
+    "joined": "channel_id moderators",
+    "feed": "channel_id mode min_people shows_private trouble trouble_at told_at",
+    "followed": "revision",
+    "post": "id kind low high state",
+    "answer": "quotes state tries",
     "fact": "name value",
     "track": "id public_id created_at merged_into version",
     "track_source": "id provider media_id kind track_id",

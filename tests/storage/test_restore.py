@@ -23,7 +23,7 @@ from moments.errors import (
     UsageError,
 )
 from moments.sessions import ended
-from storage import _files, migrations, open_store
+from storage import _files, migrations, open_store, own
 from storage.backup import backup
 from storage.inspection import inspect
 from storage.keys import SecretKeys
@@ -302,7 +302,7 @@ async def test_PRIV_4_who_was_forgotten_after_the_backup_stays_forgotten(path: P
     assert "Forgotten again, as asked after this backup: 1 person." in str(report)
     async with open_store(path, defaults=DEFAULTS) as store:
         assert [mark.submitted_by for mark in await Stream(store).marks()] == ["Ben"]
-        assert await store.marks_of("console", "ann") is None
+        assert await own.marks_of(store, "console", "ann") is None
         assert (await store.totals(await store.find_session("latest"))) == (1, 1)
     assert rows(path, "SELECT count(*) FROM person") == [(1,)]
     for table in ("account", "mark", "forgotten", "session"):

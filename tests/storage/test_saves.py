@@ -9,7 +9,7 @@ import pytest
 from moments.errors import Refusal, Repeated
 from moments.live import Author
 from moments.saves import LONGEST
-from storage import Store, Transaction, open_store, popularity, saves, sources, tracks
+from storage import Store, Transaction, hiding, open_store, popularity, saves, sources, tracks
 from storage.backup import backup
 from storage.ledger import NOBODY, erasure_digest
 from storage.restore import restore
@@ -177,14 +177,14 @@ async def test_hidden_words_are_shown_to_nobody_until_they_are_restored(store: S
     version = first.track.version
 
     async def hide(transaction: Transaction) -> list[bool]:
-        return [await saves.hide_words(transaction, first.id, "twitch:mod", "rude") for _ in range(2)]
+        return [await hiding.hide_words(transaction, first.id, "twitch:mod", "rude") for _ in range(2)]
 
     async def show(transaction: Transaction) -> list[bool]:
-        return [await saves.show_words(transaction, first.id) for _ in range(2)]
+        return [await hiding.show_words(transaction, first.id) for _ in range(2)]
 
     async def delete_message(transaction: Transaction) -> list[bool]:
         messages = [("twitch", "m1"), ("twitch", "m1"), ("discord", "m1")]
-        return [await saves.hide_words_of(transaction, message, "twitch:mod", "deleted") for message in messages]
+        return [await hiding.hide_words_of(transaction, message, "twitch:mod", "deleted") for message in messages]
 
     assert await store.run(hide, message=None, now=BEGAN) == [True, False]
     assert (await people(store, 45, 60), await said(store, 45, 60)) == (1, [])
@@ -276,7 +276,7 @@ async def test_what_was_hidden_or_gone_since_the_backup_stays_so_after_a_restore
         await backup(path, saved)
 
         async def later(transaction: Transaction) -> None:
-            await saves.hide_words(transaction, rude.id, "twitch:mod", "rude")
+            await hiding.hide_words(transaction, rude.id, "twitch:mod", "rude")
             await sources.put(transaction, sources.Told(*SONG, BEGAN, None, sources.State.PRIVATE))
 
         await store.run(later, message=None, now=BEGAN)
@@ -302,7 +302,7 @@ async def test_PRIV_4_a_forgotten_moderator_is_named_in_no_save(store: Store, pa
     await save(store, ANN, 45, 60, "rude", message="m1")
 
     async def job(transaction: Transaction) -> None:
-        await saves.hide_words_of(transaction, ("twitch", "m1"), "twitch:ben", "rude")
+        await hiding.hide_words_of(transaction, ("twitch", "m1"), "twitch:ben", "rude")
         one, other = [await tracks.open_source(transaction, "deezer", media, "track", BEGAN) for media in "12"]
         merge = await tracks.merge(transaction, one, other, "person", 100, (), "twitch:ben", BEGAN)
         assert merge is not None

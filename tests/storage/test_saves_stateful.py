@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from moments.errors import Repeated
 from moments.live import Author
 from moments.people import Account
-from storage import Forgotten, Transaction, open_store, popularity, saves, sources, tracks
+from storage import Forgotten, Transaction, hiding, open_store, popularity, saves, sources, tracks
 from storage.ledger import erasure_digest
 from storage.saves import SaveRequest
 from tests.stream import BEGAN, DEFAULTS, KEY
@@ -346,8 +346,8 @@ class Histories(RuleBasedStateMachine):
 
         def job(transaction: Transaction) -> Awaitable[bool]:
             if hide:
-                return saves.hide_words(transaction, kept.id, "twitch:mod", "rude")
-            return saves.show_words(transaction, kept.id)
+                return hiding.hide_words(transaction, kept.id, "twitch:mod", "rude")
+            return hiding.show_words(transaction, kept.id)
 
         assert self.run(job) == changes
 

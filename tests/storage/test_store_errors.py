@@ -22,7 +22,7 @@ from moments.errors import (
 )
 from moments.live import Author, Place
 from moments.sessions import Session
-from storage import Store, Transaction, open_store
+from storage import Store, Transaction, open_store, own
 from tests.databases import rows
 from tests.disk import SmallDisk
 from tests.statements import Statements
@@ -250,12 +250,12 @@ async def use_everything(path: Path, word: str, number: int) -> None:
         assert (await channel.mark(user, 5, word, f"message{user}")).mark == mark
         assert mark in await channel.marks()
         assert await store.notes(session, [mark.number, number]) == ({mark.number: word} if word else {})
-        assert await store.marks_of(where[0], user) == 1
+        assert await own.marks_of(store, where[0], user) == 1
         assert await store.channel(*where) == session.channel
         await ask_around(store, session, word, number)
         await channel.hide(mark.number, word, 6)
         assert await channel.forget(user, 7) == (1, 1, 0)
-        assert await store.marks_of(where[0], user) is None
+        assert await own.marks_of(store, where[0], user) is None
 
 
 async def ask_around(store: Store, session: Session, word: str, number: int) -> None:
@@ -263,7 +263,7 @@ async def ask_around(store: Store, session: Session, word: str, number: int) -> 
     assert await store.session(word) is None
     assert await store.channel(word, word) is None
     assert await store.newest_session(word, word) is None
-    assert await store.marks_of(word, word) is None
+    assert await own.marks_of(store, word, word) is None
     with suppress(NotFound):
         found_channel = (await store.find_session(word)).channel
         assert word.lower() == "latest" or found_channel.platform_id.lower() == word.rpartition("/")[2].lower()

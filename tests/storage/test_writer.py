@@ -11,7 +11,7 @@ import pytest
 
 from moments.errors import Refusal, Repeated, StoreError, TooFast
 from moments.sessions import Status, ended, paused, resumed
-from storage import Transaction, open_store
+from storage import Transaction, open_store, own
 from tests.stream import BEGAN, DEFAULTS, Stream
 
 
@@ -304,7 +304,7 @@ async def test_PRIV_4_forget_removes_a_person_everywhere(path: Path) -> None:
             await channel.mark("ben", 2)
         await first.hide(2, "secret-user", 3)
         assert await second.forget("secret-user", 60) == (2, 1, 0)
-        assert await store.marks_of("console", "secret-user") is None
+        assert await own.marks_of(store, "console", "secret-user") is None
         assert [len(await channel.marks()) for channel in (first, second)] == [0, 1]
         fresh = await second.mark("secret-user", 61)
         assert fresh.people == 1

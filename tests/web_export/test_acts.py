@@ -45,6 +45,10 @@ def entry(act: str, target: str = "", before: str = "", after: str = "") -> Entr
         ),
         (entry("connect", after="channel:bot channel:manage:clips"), "Connected Twitch: be in chat, clips"),
         (entry("disconnect"), "Disconnected Twitch"),
+        (entry("ask to join"), "Asked to be joined to a stream"),
+        (entry("join", "discord:7"), "Joined a Discord channel"),
+        (entry("join", "twitch:8", after="moderators"), "Joined a stream, moderators too"),
+        (entry("unjoin", "discord:7"), "Ended the joining to a Discord channel"),
     ],
 )
 def test_each_act_is_told_as_its_button_says(done: Entry, said: str) -> None:

@@ -109,7 +109,7 @@ async def test_API_1_cacheable_answers_are_the_same_for_everyone(
 ) -> None:
     session = await services.store.find_session("latest")
     values = {"session": session.id, "platform": "console", "channel": "riverdeer", "token": "x"}
-    values |= {"track": "nothing", "moment": "nothing"}
+    values |= {"track": "nothing", "moment": "nothing", "provider": "twitch"}
     routes = [route for route in site.app.router.routes() if route.method == hdrs.METH_GET]
     templates = {route.resource.canonical for route in routes if route.resource}
     asked = 0

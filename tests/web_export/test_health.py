@@ -1,5 +1,6 @@
 """Probes: what is up, and who may look further."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
@@ -14,6 +15,7 @@ from commands.services import Services
 from moments.errors import StoreBusy
 from web_export.app import Site, make_app
 from web_export.keys import SiteConfig
+from web_export.metrics import Metrics
 
 
 class Chat(Protocol):
@@ -98,6 +100,13 @@ async def test_metrics_show_what_the_store_has_kept(http: aiohttp.ClientSession,
     before = await kept()
     await chat.says("!clip one more", name="somebody-new")
     assert await kept() == before + 1
+
+
+def test_metrics_show_what_could_not_be_read_of_each_platforms_events() -> None:
+    metrics, left_out = Metrics(), Counter({"2": 3})
+    metrics.show_left_out("discord", left_out)
+    left_out["event"] += 1
+    assert 'moments_events_left_out_total{platform="discord"} 4.0' in metrics.text().decode()
 
 
 async def test_API_5_metrics_count_routes_not_paths(http: aiohttp.ClientSession) -> None:

@@ -1,6 +1,7 @@
 """How often one client may ask, by an injected clock."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
@@ -88,6 +89,21 @@ def test_PRIV_3_the_limiter_holds_no_address_and_forgets_its_key_every_day() -> 
     ask(limits, READ, "203.0.113.9")
     (other,) = limits._reads._full_at
     assert other != key
+
+
+NOT_COUNTED = {"/healthz", "/readyz", "/metrics", "/robots.txt", "/static/{digest}/{name}"}
+"""What is answered from memory, without the store."""
+
+
+async def test_RES_4_every_page_is_counted_in_one_bucket(start_site: StartSite) -> None:
+    site = await start_site()
+    paths = {route.resource.canonical for route in site.app.router.routes() if route.resource}
+    assert paths >= NOT_COUNTED
+    for path in paths:
+        limits = Limits(clock=Clock())
+        assert ask(limits, re.sub(r"\{[^}]*\}", "x", path)) == 0
+        buckets = (limits._pages, limits._reads, limits._logins)
+        assert sum(map(len, buckets)) == (path not in NOT_COUNTED), path
 
 
 async def test_RES_4_too_many_is_a_429_that_says_when(start_site: StartSite) -> None:

@@ -234,7 +234,7 @@ async def test_forgetting_in_chat_ends_the_logins_and_the_connection_as_well(tow
     dispatcher = Dispatcher(town.services)
     asks = await dispatcher.hear(heard)
     assert asks is not None
-    assert asks.text.startswith("This deletes your 0 marks everywhere and disconnects your channel, for good.")
+    assert asks.text.startswith("This deletes what we know of you everywhere and disconnects your channel, for good.")
     await dispatcher.hear(heard)
     assert (rows(town.path, "credential"), rows(town.path, "web_session")) == ([], [])
     assert not town.twitch.tokens.granted(user.id, "channel:bot")

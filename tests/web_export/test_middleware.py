@@ -79,7 +79,7 @@ def paths(app: web.Application, session_id: str) -> list[str]:
     """Every GET route of the application, with a session that exists filled in."""
     values = {
         "session": session_id, "slug": "csv", "platform": "console", "channel": "riverdeer", "digest": "0", "name": "0",
-        "token": "0", "track": "0", "moment": "0",
+        "token": "0", "track": "0", "moment": "0", "provider": "twitch",
     }  # fmt: skip
     canonical = {route.resource.canonical for route in app.router.routes() if route.method == "GET" and route.resource}
     return sorted(path.format_map(values) for path in canonical)

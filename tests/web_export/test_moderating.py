@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from commands import joining
 from commands.choices import CHOICES
+from moments.live import Author
 from moments.people import Role
 from moments.sessions import Status, Visibility
+from tests.fake_discord.server import FakeDiscord
+from tests.guild import BOSS, CLIPS, KnownGuilds, typed
 from tests.private_town import PrivateTown, open_private_town, press
 from tests.twitch_site import Answer, Somebody, dump, rows
 from web_export.choosing import ASKED
@@ -136,6 +140,74 @@ async def test_every_public_session_has_a_way_to_its_page_the_same_for_everyone(
         assert f'<a href="{desk}">Moderate</a>' in texts.pop()
         assert (await there.mod.get(desk)).status == 200
         assert (await there.stranger.get(desk)).status == 404
+
+
+@pytest.fixture
+async def owls(tmp_path: Path) -> AsyncIterator[tuple[PrivateTown, FakeDiscord, KnownGuilds]]:
+    """A site where one logs in with either, and a Discord channel of a server with a session of its own."""
+    guilds = KnownGuilds()
+    async with FakeDiscord() as discord, open_private_town(tmp_path, discord=discord, guilds=guilds) as there:
+        await typed(there.town.services, there.town.watch.now, "/start Rehearsal", "boss", role=Role.BROADCASTER)
+        await typed(there.town.services, there.town.watch.now, "/clip what a dodge")
+        yield there, discord, guilds
+
+
+async def test_a_discord_channels_moderators_find_their_desk_without_what_needs_a_recording(
+    owls: tuple[PrivateTown, FakeDiscord, KnownGuilds],
+) -> None:
+    there, discord, guilds = owls
+    services, boss, somebody = there.town.services, discord.user("boss"), there.anybody()
+    session = await services.store.newest_session(*CLIPS[:2])
+    assert session is not None
+    guilds.roles["9001", CLIPS.platform_id, boss.id] = Role.BROADCASTER
+    desk = f"/me/s/{session.id}"
+    assert f'<a href="{desk}">Moderate</a>' in (await somebody.get(f"/s/{session.id}")).text
+    way = f"/login/discord?return={desk}"
+    assert f'href="{way}">Log in with Discord</a>' in (await somebody.get(desk)).text
+    assert (await somebody.log_in(boss, way)).location == desk
+    page = (await somebody.get(desk)).text
+    assert "what a dodge" in page
+    assert "In the recording" not in page
+    assert "streamer" not in page
+    assert 'value="end"' in page
+    assert (await somebody.press(desk + "/marks/1/hide", on=desk)).location == f"{desk}?said=hidden"
+    assert "In the recording" in (await there.mod.get(await there.desk())).text
+
+
+async def test_a_discord_channel_that_is_joined_to_a_stream_begins_no_session_of_its_own(
+    owls: tuple[PrivateTown, FakeDiscord, KnownGuilds],
+) -> None:
+    there, discord, guilds = owls
+    services, boss, somebody, now = there.town.services, discord.user("boss"), there.anybody(), there.town.watch.now
+    session = await services.store.newest_session(*CLIPS[:2])
+    assert session is not None
+    guilds.roles |= {("9001", CLIPS.platform_id, who): Role.BROADCASTER for who in (boss.id, BOSS)}
+    asked = await typed(services, now, "/setup join", "boss", role=Role.BROADCASTER)
+    assert asked is not None
+    by = Author(*there.place)
+    code, read = asked.text.partition("code=")[2], (CLIPS.platform_id, by.user_id)
+    await joining.agree(services, code, by, read=read, moderators=False, now=now)
+    desk = f"/me/s/{session.id}"
+    await somebody.log_in(boss, f"/login/discord?return={desk}")
+    assert "Start the next session" not in (await somebody.get(desk)).text
+    assert (await somebody.press(desk + "/state", on="/logout", act="start")).status == 409
+    newest = await services.store.newest_session(*CLIPS[:2])
+    assert newest is not None
+    assert newest.id == session.id
+
+
+async def test_AZ_6_both_logins_are_offered_whatever_the_address_says(
+    owls: tuple[PrivateTown, FakeDiscord, KnownGuilds],
+) -> None:
+    there, _, _ = owls
+    session = await there.town.services.store.newest_session(*CLIPS[:2])
+    assert session is not None
+    for word in (session.id, (await there.session()).id, "x" * 22):
+        for somebody, status in ((there.anybody(), 200), (there.stranger, 404)):
+            answer = await somebody.get(f"/me/s/{word}")
+            assert answer.status == status
+            assert f'href="/login/twitch?moderator=1&amp;return=/me/s/{word}"' in answer.text
+            assert f'href="/login/discord?return=/me/s/{word}"' in answer.text
 
 
 async def test_the_streams_buttons_do_what_the_commands_do(there: PrivateTown) -> None:

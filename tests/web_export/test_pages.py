@@ -12,8 +12,12 @@ import aiohttp
 import pytest
 from jinja2 import DictLoader, UndefinedError
 
+from commands.dispatch import Dispatcher
+from commands.model import Heard, Platform
 from commands.services import Services
-from web_export.render import STATIC, environment
+from moments.live import Author, Place
+from moments.people import Role
+from web_export.render import STATIC, environment, render
 
 
 class Chat(Protocol):
@@ -116,6 +120,28 @@ async def test_a_session_without_marks_says_what_to_type(http: aiohttp.ClientSes
     page = await get(http, path)
     assert "No marks yet. In chat, type !clip and what moved you." in page.text
     assert "0 marks" in page.text
+
+
+async def test_what_to_type_is_told_as_it_is_typed_there(http: aiohttp.ClientSession, services: Services) -> None:
+    owls, boss = Place("discord", "7001", "Night Owls › #clips"), Author("discord", "5", "Boss")
+    heard = Heard(Platform("discord", prefix="/"), owls, boss, Role.MODERATOR, "/start", services.clock())
+    await Dispatcher(services).hear(heard)
+    session = await services.store.newest_session(*owls[:2])
+    assert session is not None
+    assert "In chat, type /clip and what moved you." in (await get(http, f"/s/{session.id}")).text
+    assert "/clips on Discord" in (await get(http, "/s/nothing", 404)).text
+
+
+@pytest.mark.parametrize(
+    ("twitch", "discord", "typed", "both"),
+    [(False, False, "!", False), (True, False, "!", False), (False, True, "/", False), (True, True, "!", True)],
+)
+def test_the_front_page_says_what_to_type_where_this_moments_is(
+    twitch: bool, discord: bool, typed: str, both: bool
+) -> None:
+    page = render("home.html", live=[], recent=[], saved=[], twitch=twitch, discord=discord).decode()
+    assert all(f"<kbd>{typed}{word}</kbd>" in page for word in ("start", "clip", "end"))
+    assert ("On Discord type" in page) == both
 
 
 async def test_an_ended_session_does_not_pretend_to_be_live(
@@ -222,7 +248,8 @@ def test_WEB_1_templates_hold_nothing_that_could_run_or_slip_through() -> None:
             assert re.match(
                 r"/|#|\?before={{ older }}"
                 r"|{{ (static_url\(|head\.|card\.head\.|page\.more_url|vod\.url|address }}"
-                r"|place\.url }}|credit\.url }}|url }}|part\.plays_at|page\.plays_at|page\.track_url)",
+                r"|place\.url }}|credit\.url }}|url }}|part\.plays_at|page\.plays_at|page\.track_url"
+                r"|moment\.message_url)",
                 address,
             ), address
     for name, text in sources(".js").items():

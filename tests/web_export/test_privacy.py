@@ -4,7 +4,7 @@ from html import unescape
 
 import aiohttp
 
-from storage.purge import RETENTION
+from storage.retention import RETENTION
 from tests.web_export.test_pages import get
 
 
@@ -29,8 +29,26 @@ async def test_PRIV_1_who_runs_it_who_else_is_involved_and_what_one_can_do(start
             assert "13" in text
             assert "not affiliated with" in text
         text = await words(http, "/privacy")
-        for said in ("Twitch Interactive, Inc.", "!forgetme", "your page", "!unclip"):
+        for said in (
+            "Twitch Interactive, Inc.",
+            "!forgetme",
+            "your page",
+            "!unclip",
+            "kick it from your Discord server",
+        ):
             assert said in text
+
+
+async def test_PRIV_1_discord_is_named_with_what_is_read_there_before_it_is_said_that_nobody_else_is_involved(
+    http: aiohttp.ClientSession,
+) -> None:
+    text = await words(http, "/privacy")
+    _, _, discord = text.partition("Discord (Discord Inc.)")
+    reads, _, rest = discord.partition("Nobody else gets anything from us, and nothing is sold.")
+    assert "We read no other message, except one on which somebody chooses Save moment: it is searched" in reads
+    assert rest
+    for path in ("/privacy", "/terms"):
+        assert "Twitch, Discord, YouTube" in (await words(http, path)).partition("not affiliated with")[2], path
 
 
 async def test_PRIV_1_without_a_contact_the_pages_say_so(http: aiohttp.ClientSession) -> None:

@@ -15,7 +15,7 @@ from commands.recorded import SavedMoment, save_moment
 from commands.services import Services
 from moments.live import Author
 from providers.links import SERVICES
-from storage import Transaction, saves, sources, tracks
+from storage import Transaction, hiding, saves, sources, tracks
 from storage.sources import State, Told
 from tests.web_export.test_middleware import check_headers
 
@@ -303,7 +303,7 @@ async def test_PRIV_2_nobody_is_named_and_private_or_hidden_words_are_nobodys(
     hidden = await keep(services, "cat", note="CANARY hidden")
     now = services.clock()
     await services.store.run(
-        lambda transaction: saves.hide_words(transaction, hidden.moment_id, "console:mod", "rude"),
+        lambda transaction: hiding.hide_words(transaction, hidden.moment_id, "console:mod", "rude"),
         message=None,
         now=now,
     )

@@ -14,7 +14,7 @@ from commands.services import Services
 from moments.live import Author
 from moments.saves import Part
 from providers.links import SERVICES
-from storage import Transaction, saves, sources
+from storage import Transaction, hiding, sources
 from storage.sources import Live, State
 from tests.web_export.test_recorded_api import APPLE, SONG, SPOTIFY, keep, learn, merged
 from web_export.heat import BARS, draw
@@ -202,7 +202,7 @@ async def test_what_is_taken_back_is_gone_from_every_page_at_once(
     paths = [f"/m/{stays.moment_id}", f"/t/{stays.track.id}", "/"]
     now = services.clock()
     await services.store.run(
-        lambda transaction: saves.hide_words(transaction, ann.moment_id, "console:mod", "rude"), message=None, now=now
+        lambda transaction: hiding.hide_words(transaction, ann.moment_id, "console:mod", "rude"), message=None, now=now
     )
     await forget(services, Author("console", "ben", "ben"), now + timedelta(seconds=5))
     for path in (*paths, f"/m/{ann.moment_id}", f"/m/{private.moment_id}"):

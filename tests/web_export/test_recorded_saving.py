@@ -142,6 +142,16 @@ async def test_ones_own_page_lists_saves_with_all_their_words_and_nobody_elses(t
     assert "2 saved moments" in (await ann.get("/me/delete")).text
 
 
+async def test_only_its_author_sees_from_which_message_a_link_was_taken(town: Town, ann: Somebody) -> None:
+    there = "https://discord.com/channels/777/555/9001"
+    who, now = Author("twitch", town.twitch.user("ann").id, "ann"), town.watch.now
+    kept = await save_moment(town.services, who, VIDEO, "45-60", origin="x", now=now, message_url=there)
+    for path in ("/me", "/me/moments"):
+        assert f'<a href="{there}">from a message</a>' in (await ann.get(path)).text
+    for path in (f"/m/{kept.moment_id}", f"/t/{kept.track.id}", "/", f"/api/v1/moments/{kept.moment_id}"):
+        assert "9001" not in (await ann.get(path)).text
+
+
 async def test_AZ_6_a_button_deletes_ones_own_and_nobody_elses(town: Town, ann: Somebody) -> None:
     mine, theirs = await own(town, "ann", "0:45-1:00"), await own(town, "ben", "0:45-1:00")
     gone = await ann.press(f"/me/moments/{theirs}/delete")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bot.lock import PlatformLock
 from bot.twitch.events import use_cases
-from bot.twitch.lock import TwitchLock
 from bot.twitch.supervisor import sentence
 from bot.twitch.translate import WentOnline
 from commands import connecting
@@ -200,7 +200,7 @@ def test_each_failure_is_a_sentence_without_a_secret(error: Exception, words: st
 
 
 async def test_a_second_process_waits_and_takes_over_when_the_first_ends(rig: Rig, database: Path) -> None:
-    holder = TwitchLock(database)
+    holder = PlatformLock(database, "twitch")
     assert holder.take()
     async with rig.running():
         await rig.board.until("another process runs Twitch")
@@ -210,7 +210,7 @@ async def test_a_second_process_waits_and_takes_over_when_the_first_ends(rig: Ri
 
 
 async def test_a_lock_file_that_cannot_be_used_is_said_once_and_tried_until_it_can(rig: Rig, database: Path) -> None:
-    path = TwitchLock(database).path
+    path = PlatformLock(database, "twitch").path
     path.mkdir()
     with structlog.testing.capture_logs() as lines:
         async with rig.running() as running:
@@ -230,7 +230,7 @@ def test_a_disk_that_knows_no_locks_costs_no_descriptor(database: Path, monkeypa
     before = free_descriptor()
     for _ in range(5):
         with pytest.raises(OSError, match="No locks"):
-            TwitchLock(database).take()
+            PlatformLock(database, "twitch").take()
     assert free_descriptor() == before
 
 
@@ -243,8 +243,8 @@ def free_descriptor() -> int:
 
 def test_a_lock_ends_with_its_process_however_that_ends(database: Path) -> None:
     program = (
-        "import pathlib, sys, bot.twitch.lock as l\n"
-        f"print(l.TwitchLock(pathlib.Path({str(database)!r})).take() and 'taken', flush=True)\n"
+        "import pathlib, sys, bot.lock as l\n"
+        f"print(l.PlatformLock(pathlib.Path({str(database)!r}), 'twitch').take() and 'taken', flush=True)\n"
         "sys.stdin.read()"
     )
     holder = subprocess.Popen(
@@ -253,7 +253,7 @@ def test_a_lock_ends_with_its_process_however_that_ends(database: Path) -> None:
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "taken\n"
-        lock = TwitchLock(database)
+        lock = PlatformLock(database, "twitch")
         assert not lock.take()
     finally:
         holder.kill()
@@ -261,9 +261,9 @@ def test_a_lock_ends_with_its_process_however_that_ends(database: Path) -> None:
     assert lock.take()
     assert lock.take(), "ours already"
     assert lock.path.stat().st_mode & 0o777 == 0o600
-    assert not TwitchLock(database).take()
+    assert not PlatformLock(database, "twitch").take()
     lock.release()
-    again = TwitchLock(database)
+    again = PlatformLock(database, "twitch")
     assert again.take()
     again.release()
 
@@ -470,7 +470,7 @@ async def test_it_can_be_ended_while_it_waits_and_while_twitch_is_down(database:
         await rig.authorise_bot()
         async with rig.running():
             await rig.board.until("down")
-        lock = TwitchLock(database)
+        lock = PlatformLock(database, "twitch")
         assert lock.take(), "given up at the end"
         lock.release()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.discord import post_sender
 from bot.twitch.outbox import Outbox
 from bot.twitch.translate import TWITCH
 from commands import connecting, private_links
@@ -18,7 +19,7 @@ from moments.live import Author, Place
 from moments.people import Role
 from moments.sessions import Status
 from providers.twitch.shapes import Sent
-from storage import credentials, ledger
+from storage import credentials, ledger, linking
 from storage.keys import SecretKeys
 from tests.bot.twitch.rig import Rig, eventually
 from tests.chat import EVENING, Chat, open_chat
@@ -253,7 +254,10 @@ async def test_PRIV_6_of_a_channel_that_is_disconnected_nothing_twitch_told_stay
 
 
 def test_KEY_1_every_purpose_in_use_has_a_name_of_its_own() -> None:
-    purposes = [credentials.PURPOSE, ledger.PURPOSE, private_links.KEY, csrf.PURPOSE]
+    purposes = [
+        *(credentials.PURPOSE, ledger.PURPOSE, linking.PURPOSE),
+        *(private_links.KEY, csrf.PURPOSE, post_sender.PURPOSE),
+    ]
     assert len({SecretKeys(("k" * 40,)).derive(purpose) for purpose in purposes}) == len(purposes)
     packages = ("bot", "commands", "moments", "providers", "storage", "web_export")
     root = Path(credentials.__file__).parents[1]
@@ -268,6 +272,8 @@ def test_KEY_1_every_purpose_in_use_has_a_name_of_its_own() -> None:
         ("credentials", "PURPOSE"),
         ("csrf", "PURPOSE"),
         ("forgetme", "ledger.PURPOSE"),
+        ("linking", "linking.PURPOSE"),
+        ("post_sender", "PURPOSE"),
         ("private_links", "KEY"),
         ("restore", "ledger.PURPOSE"),
     ]
