@@ -39,12 +39,12 @@ lock: .venv/.dev  ## Re-lock the dependencies, nothing younger than a week
 	  echo "Moments needs Python 3.11 or newer with venv. On Debian or Ubuntu: apt install python3 python3-venv" >&2; exit 1'
 
 .venv/.run: requirements.lock pyproject.toml | .venv/bin/python
-	@echo "Installing what Moments needs (about 20 packages, once) …"
+	@echo "Installing what Moments needs (about 40 packages, once) …"
 	@$(V)/python -m pip install $(LOCKED) -r requirements.lock
 	@PATH="$(CURDIR)/$(V):$$PATH" $(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 .venv/.dev: tests/requirements.lock .venv/.run
-	@echo "Installing the test tools (about 40 packages, once) …"
+	@echo "Installing the test tools (about 45 packages, once) …"
 	@$(V)/python -m pip install $(LOCKED) -r tests/requirements.lock
 	@touch $@

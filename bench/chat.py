@@ -19,7 +19,7 @@ from storage.keys import SecretKeys
 
 PEOPLE = 1_000
 CHANNELS = 20
-PLATFORM = Platform("bench")
+PLATFORM = Platform("bench", private_replies=False)  # as on Twitch, where floods are
 BEGAN = datetime(2026, 1, 31, 20, tzinfo=UTC)
 BETWEEN_CALLS = timedelta(milliseconds=25)
 """By the chat's own clock: each of a thousand people comes round every 25 s, well after the cooldown of 15 s."""
