@@ -376,10 +376,12 @@ async def test_without_the_permission_twitch_is_not_asked(mirrored: Recorded) ->
 async def test_no_mark_waits_for_its_marker_and_none_is_set_late(
     mirrored: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, helix = asyncio.Event(), type(mirrored.services.twitch.helix)  # type: ignore[union-attr]  # it has one
+    begun, held = asyncio.Event(), asyncio.Event()
+    helix = type(mirrored.services.twitch.helix)  # type: ignore[union-attr]  # it has one
     set_marker = helix.create_marker
 
     async def slow(self: Any, *told: Any) -> object:  # noqa: ANN401
+        begun.set()
         await held.wait()
         return await set_marker(self, *told)
 
@@ -387,6 +389,7 @@ async def test_no_mark_waits_for_its_marker_and_none_is_set_late(
     with capture_logs() as logs:
         for number in range(mirror.WAITING + 5):
             assert (await mirrored.says("!clip", f"viewer{number}")).startswith(f"Marked #{number + 1} at ")
+            await begun.wait()  # before its time is over
             mirrored.passes(16)
     assert logs == []  # the store had nothing to complain of
     held.set()
