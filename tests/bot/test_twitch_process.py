@@ -260,7 +260,7 @@ async def test_trap_9_a_persistent_401_is_said_and_asked_about_a_bounded_number_
     before = len(town.twitch.requests)
     town.twitch.sockets.abort()
     await town.until_it_says("down: Twitch refuses MOMENTS_TWITCH_CLIENT_ID or MOMENTS_TWITCH_CLIENT_SECRET")
-    assert len(town.twitch.requests) - before < 100
+    assert len(town.twitch.requests) - before < 300  # about 95 for a channel alone; each other channel adds some
     town.twitch.persistent_401(None, on=False)
     await town.subscribed()
     await all_is_well(town, rosa)
