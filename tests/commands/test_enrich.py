@@ -346,7 +346,7 @@ async def test_R1_what_spotify_said_leaves_memory_when_its_day_is_over_though_no
     enricher = Enricher(Spotify())  # type: ignore[arg-type]  # of its catalogues only this is asked
     await enricher._quarantine(Link("spotify", "02WuyBR56QN3B6ZC0BeC3f", "episode"), NOW)
     assert enricher.quarantined("02WuyBR56QN3B6ZC0BeC3f", NOW)
-    await asyncio.sleep(24 * 3600)
+    await asyncio.sleep(24 * 3600)  # of the virtual clock of a scene, which jumps
     assert not enricher._quarantined
 
 

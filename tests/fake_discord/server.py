@@ -1,6 +1,7 @@
 """A Discord of our own on a free port: people, guilds, REST, the gateway, OAuth, and every way they can fail."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -9,7 +10,6 @@ from aiohttp import web
 from tests.fake_discord.access import PREFIXES, Access
 from tests.fake_discord.acts import Acts
 from tests.fake_discord.control import Control
-from tests.fake_discord.faults import Faults
 from tests.fake_discord.gateway import GUILDS, Gateway
 from tests.fake_discord.interactions import Interaction, Interactions
 from tests.fake_discord.messages import Message, Messages
@@ -21,6 +21,7 @@ from tests.fake_discord.sessions import Session
 from tests.fake_discord.spec import Checks, document_path, load
 from tests.fake_discord.wire import answer
 from tests.fake_discord.world import Clock, Json, World, now_utc, stamp
+from tests.faults import Faults
 
 __all__ = ["Channel", "FakeDiscord", "FakeUser", "Guild", "Interaction", "Message"]
 
@@ -52,7 +53,7 @@ class FakeDiscord(World):
         self.rest = Rest(self, self.people, self._messages, self.application_id)
         self.gateway = Gateway(self, token, self._hello)
         self.oauth = OAuth(self, self.people, self.application_id, client_secret)
-        self.faults, self.rates = Faults(), Rates()
+        self.faults, self.rates = Faults(_says_no), Rates()
         self.spec = load(document_path()) if validate else None
         checks = Checks(self.spec, self.violations.append) if validate else None
         self.access = Access(self, token, checks, self.rates)
@@ -309,3 +310,11 @@ class FakeDiscord(World):
             ("GET PATCH DELETE", webhook + "/messages/@original", False): self.interactions.original,
             ("GET PATCH DELETE", webhook + message, False): self.interactions.message,
         }
+
+
+def _says_no(status: int) -> tuple[Json, dict[str, str]]:
+    body: Json = {"message": HTTPStatus(status).phrase, "code": 0}
+    if status != HTTPStatus.TOO_MANY_REQUESTS:
+        return body, {}
+    # Without "Via" discord.py sees a ban by Cloudflare.
+    return {**body, "retry_after": 0.05, "global": False}, {"Via": "1.1 google"}

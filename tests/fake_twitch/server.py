@@ -1,8 +1,9 @@
 """A Twitch of our own on a free port: people, OAuth, Helix and EventSub, and every way they can fail."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -12,7 +13,6 @@ from tests.fake_twitch.conduits import Conduits
 from tests.fake_twitch.control import Control
 from tests.fake_twitch.events import Events
 from tests.fake_twitch.eventsub import EventSub
-from tests.fake_twitch.faults import Faults
 from tests.fake_twitch.helix import Helix
 from tests.fake_twitch.oauth import OAuth
 from tests.fake_twitch.people import FakeUser
@@ -20,6 +20,7 @@ from tests.fake_twitch.sockets import Session, Sockets
 from tests.fake_twitch.tokens import Tokens
 from tests.fake_twitch.videos import Videos
 from tests.fake_twitch.world import Clock, World, now_utc
+from tests.faults import Faults
 
 __all__ = ["FakeTwitch", "FakeUser"]
 
@@ -41,7 +42,7 @@ class FakeTwitch(World):
     ) -> None:
         super().__init__(clock, client_id, client_secret)
         self.port = port
-        self.faults = Faults()
+        self.faults = Faults(_says_no)
         self.tokens = Tokens(self)
         self.oauth = OAuth(self, self.tokens)
         self.sockets = Sockets(self)
@@ -180,3 +181,7 @@ class FakeTwitch(World):
         for (method, path), route in routes.items():
             app.router.add_route(method, f"/helix/{path}", self.access.guard(route))
         return app
+
+
+def _says_no(status: int) -> tuple[dict[str, Any], dict[str, str]]:
+    return {"error": HTTPStatus(status).phrase, "status": status, "message": "a planned fault"}, {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.discord.catalogue import digest
+from bot.discord.catalogue import digest, keep_synced
 from storage import facts
 from tests.bot.discord.gateway_rig import PING, Rig, open_rig
 
@@ -53,14 +53,19 @@ async def test_commands_discord_refuses_stop_nothing_and_are_not_taken_for_known
     async with open_rig(database) as rig:
         await rig.rest_knows_ping()
         fault = rig.discord.faults.add(
-            "PUT", path(rig.discord.application_id), status=400, body={"code": 50035, "message": "Invalid Form Body"}
+            "PUT",
+            path(rig.discord.application_id),
+            status=400,
+            body={"code": 50035, "message": "Invalid Form Body"},
+            times=2,
         )
         async with rig.running():
             await rig.board.until("ready")
             await rig.discord.until(lambda: fault.used)
             await rig.asks(*rig.place())
-            await asyncio.sleep(0.3)  # thirty pauses
-            assert rig.count("PUT", path(rig.discord.application_id)) == 1
+            async with asyncio.timeout(5):
+                await keep_synced(rig.services, rig.rest, rig.commands)  # returns, and has asked once more, no oftener
+            assert rig.count("PUT", path(rig.discord.application_id)) == 2
             assert await facts.get(rig.services.store, facts.DISCORD_COMMANDS) is None
 
 

@@ -1,21 +1,24 @@
-"""What goes wrong on purpose, on any route."""
+"""What goes wrong on purpose, on any route of a fake."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from http import HTTPStatus
 from typing import Any
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+Usual = Callable[[int], tuple[Mapping[str, Any], Mapping[str, str]]]
+"""A service's own way to say no, by status: the JSON body, and the headers that go with it."""
+
 
 @dataclass(slots=True)
 class Fault:
     """One planned failure; `times` None is for ever, `used` counts."""
 
+    usual: Usual
     method: str
     path: str
     status: int | None = None
@@ -32,23 +35,22 @@ class Fault:
 
     def response(self) -> web.Response:
         status = self.status or 200
-        body, headers = self.body, dict(self.headers)
-        if body is None:
-            body = {"message": HTTPStatus(status).phrase, "code": 0}
-            body |= {"retry_after": 0.05, "global": False} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            headers.setdefault("Via", "1.1 google")  # without it discord.py sees a ban by Cloudflare
+        usual, headers = self.usual(status)
+        body = usual if self.body is None else self.body
         if isinstance(body, str):
             body = body.encode()
         if not isinstance(body, bytes):
             body = orjson.dumps(body)
-        return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+        return web.Response(
+            status=status, body=body, content_type="application/json", headers={**headers, **self.headers}
+        )
 
 
 class Faults:
     """Planned failures in order; each request takes the first that fits."""
 
-    def __init__(self) -> None:
+    def __init__(self, usual: Usual) -> None:
+        self._usual = usual
         self._planned: list[Fault] = []
 
     def add(
@@ -69,7 +71,7 @@ class Faults:
         A status or body answers; `delay` seconds pass first, and alone they only delay; `abort` cuts the connection;
         `headers` alone are added to the real answer; `after` lets the request take effect before it goes wrong.
         """
-        fault = Fault(method.upper(), path, status, body, delay, abort, headers or {}, times, after)
+        fault = Fault(self._usual, method.upper(), path, status, body, delay, abort, headers or {}, times, after)
         self._planned.append(fault)
         return fault
 
